@@ -1,0 +1,23 @@
+// Each test level is a jest project, so that `npm run test:unit` and the like select one by name.
+const transform = {
+  '^.+\\.ts$': [
+    '@swc/jest',
+    { swcrc: false, jsc: { parser: { syntax: 'typescript' }, target: 'es2022' }, module: { type: 'commonjs' } },
+  ],
+};
+const level = (displayName, testMatch, testPathIgnorePatterns = []) => ({
+  displayName,
+  testEnvironment: 'node',
+  transform,
+  testMatch,
+  testPathIgnorePatterns,
+});
+module.exports = {
+  testTimeout: 120_000,
+  projects: [
+    level('unit', ['<rootDir>/test/**/*.test.ts'], ['<rootDir>/test/(workflows|replay|e2e|contract)/']),
+    level('workflow', ['<rootDir>/test/workflows/**/*.test.ts']),
+    level('replay', ['<rootDir>/test/replay/**/*.test.ts']),
+    level('e2e', ['<rootDir>/test/e2e/**/*.test.ts']),
+  ],
+};

@@ -1,0 +1,27 @@
+import type { Client } from '@temporalio/client';
+import type { PlangrepClient } from '../plangrep/client';
+import type { Seal } from '../store/seal';
+import type { Store } from '../store';
+
+/** What activities work with; the worker builds it once, tests hand in their own. */
+export interface Dependencies {
+  store: Store;
+  plangrep: PlangrepClient;
+  seal: Seal;
+  /** For the registered search attributes and the state of job workflows. */
+  temporal: Client;
+  settings: ActivitySettings;
+}
+
+/** Numbers from the configuration that activities need. */
+export interface ActivitySettings {
+  /** Shortest delay between two polls of one job. */
+  minPollMs: number;
+  /** Delay between two polls of a project that is being set up. */
+  projectPollMs: number;
+  /** Calls a second of this process to the API from the transfer and archive queues; signed PUTs go elsewhere and do not count. */
+  transferRequestsPerSecond: number;
+  /** Credits a page, for estimates. */
+  creditsPerDrawingPage: number;
+  creditsPerDocumentPage: number;
+}

@@ -1,0 +1,54 @@
+/**
+ * Where everything lies in the store: the archive's layout, in one place.
+ * A key is relative to the archive, with `/` between parts.
+ */
+
+/** Folder of a batch. */
+export const batchFolder = (batchId: string): string => `batches/${batchId}`;
+/** Folder of a batch's working files: intents, sealed registrations, upload ledgers, follow-ups. */
+export const workFolder = (batchId: string): string => `work/${batchId}`;
+
+/** A job's number as its folder and workflow id spell it: at least five digits. */
+export const jobName = (job: number): string => String(job).padStart(5, '0');
+
+/** Files of a batch. */
+export const batchKeys = (batchId: string) => {
+  const at = (name: string) => `${batchFolder(batchId)}/${name}`;
+  return {
+    input: at('input.json'),
+    planLines: at('plan.jsonl'),
+    plan: at('plan.json'),
+    manifestLines: at('manifest.jsonl'),
+    manifest: at('manifest.json'),
+    jobs: at('jobs'),
+    followUps: `${workFolder(batchId)}/followups`,
+    followUp: (job: number) => `${workFolder(batchId)}/followups/${jobName(job)}.json`,
+  };
+};
+
+/** Files of one job, in the archive and in `work/`. */
+export const jobKeys = (batchId: string, job: number) => {
+  const folder = `${batchFolder(batchId)}/jobs/${jobName(job)}`;
+  const work = `${workFolder(batchId)}/jobs/${jobName(job)}`;
+  return {
+    folder,
+    /** `folder` as manifest lines spell it: relative to the batch's folder. */
+    relative: `jobs/${jobName(job)}`,
+    job: `${folder}/job.json`,
+    result: `${folder}/result.json`,
+    artifacts: `${folder}/artifacts`,
+    files: `${folder}/files.jsonl`,
+    documents: `${folder}/documents.jsonl`,
+    work,
+    /** The create call's key, body and time, written before the first POST. */
+    intent: `${work}/intent.json`,
+    /** Sealed upload instructions, one file a registered slice. */
+    registrations: `${work}/registrations`,
+    /** What has been sent: one small file a sent file or part. */
+    sent: `${work}/sent`,
+    /** Upload's account of each document: sent under which documentId, or why not. */
+    uploads: `${work}/uploads.jsonl`,
+    /** What the result says of each document, extracted while it was archived. */
+    results: `${work}/results.jsonl`,
+  };
+};

@@ -1,0 +1,47 @@
+import type { Readable } from 'node:stream';
+
+/** What a store knows of an object. */
+export interface StoredObject {
+  key: string;
+  sizeBytes: number;
+  /** Changes whenever the object does; for {@link Store.replaceIf}. */
+  version: string;
+}
+
+/** Content for a write: whole, or a stream that is read once and never buffered whole. */
+export type Content = string | Uint8Array | AsyncIterable<Uint8Array>;
+
+/**
+ * Where batches live: the archive and its working files. Keys are relative, with `/` between parts.
+ * Every driver passes the suite in test/store/conformance.ts. Nothing outside a driver assumes rename, append or folders.
+ */
+export interface Store {
+  /** For people: the folder. */
+  readonly location: string;
+  /** Objects below `prefix` (a whole folder part), in key order, streamed. None is no error. */
+  list(prefix: string): AsyncIterable<StoredObject>;
+  /** The object's bytes, `end` inclusive. @throws NotFoundError */
+  openRead(key: string, range?: { start: number; end?: number }): Promise<Readable>;
+  /**
+   * Replaces or makes the object, atomically: readers see the old or the new whole, also after a power cut.
+   * When `content` fails, nothing changes and the error passes. `secret` asks for mode 0600.
+   */
+  write(key: string, content: Content, options?: { secret?: boolean }): Promise<{ sizeBytes: number; sha256: string }>;
+  /** Writes unless the key is there. False: it was, and stays as it is. One of several callers at once wins. */
+  createIfAbsent(key: string, content: string | Uint8Array): Promise<boolean>;
+  /** Writes if the object still has this version. False: it has not, and stays as it is. */
+  replaceIf(key: string, content: string | Uint8Array, version: string): Promise<boolean>;
+  stat(key: string): Promise<StoredObject | null>;
+  /** Absent is no error. */
+  remove(key: string): Promise<void>;
+  /** Removes every object below `prefix`. */
+  removeAll(prefix: string): Promise<void>;
+}
+
+/** The key is not there. */
+export class NotFoundError extends Error {
+  override readonly name = 'NotFoundError';
+  constructor(readonly key: string) {
+    super(`${key} is not in the archive`);
+  }
+}

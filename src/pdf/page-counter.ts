@@ -1,0 +1,151 @@
+import { Worker } from 'node:worker_threads';
+import { workerCode } from './worker-code';
+
+/** Why a document has no page count. */
+export type PageProblem =
+  /** It needs a password (or a certificate) that we do not have. */
+  | 'encrypted'
+  /** It starts as a PDF, but no page tree can be found in it, or reading it did not end. */
+  | 'damaged'
+  /** Nothing at its start says that it is a PDF. */
+  | 'not_pdf'
+  /** It is larger than what fits into memory at once. */
+  | 'too_large';
+
+/** The number of pages of a document (zero is possible), or why there is none; `message` is for people. */
+export type PageCount = { pages: number } | { problem: PageProblem; message: string };
+
+/** How a {@link PageCounter} treats its thread. */
+export interface PageCounterOptions {
+  /** Largest document in bytes; above it the answer is `too_large`. Default 1 GiB; PDFium's memory ends at 2 GiB. */
+  maxBytes?: number;
+  /** After this many milliseconds with one document the thread is stopped and the document is `damaged`. Default 60,000. */
+  hangMs?: number;
+  /** The thread is replaced after this many documents, so that no leak of PDFium's adds up. Default 1,000. */
+  documentsPerThread?: number;
+  /** ... or when PDFium's memory has grown beyond this many bytes, since it never shrinks. Default 128 MiB. */
+  heapBytesPerThread?: number;
+  /** An idle thread is stopped after this many milliseconds. Default 10,000. */
+  idleMs?: number;
+  /** The code of the thread. Default {@link workerCode}; tests replace it. */
+  code?: string;
+}
+
+/** One document: the bytes of its path, or its bytes. */
+export type CountRequest = { path: Buffer } | { bytes: Uint8Array<ArrayBuffer> };
+
+type Answer = { heapBytes: number } & (
+  | { pages: number }
+  | { error: number; header: boolean }
+  | { tooLarge: number }
+  | { io: { code: string; message: string } }
+  | { crash: string }
+);
+
+const defaults = {
+  maxBytes: 2 ** 30,
+  hangMs: 60_000,
+  documentsPerThread: 1_000,
+  heapBytesPerThread: 128 * 2 ** 20,
+  idleMs: 10_000,
+  code: workerCode,
+};
+
+// PDFium's FPDF_ERR_PASSWORD and FPDF_ERR_SECURITY (public/fpdfview.h).
+const passwordErrors = new Set([4, 5]);
+
+/**
+ * Counts pages with PDFium in a thread. A document can neither block the event loop nor take the process down: whatever
+ * it does to the thread, the thread is replaced and the document is `damaged`.
+ */
+export class PageCounter {
+  readonly #options: Required<PageCounterOptions>;
+  #thread: Worker | null = null;
+  #documents = 0;
+  #idle: NodeJS.Timeout | null = null;
+  #queue: Promise<unknown> = Promise.resolve();
+
+  constructor(options: PageCounterOptions = {}) {
+    this.#options = { ...defaults, ...options };
+  }
+
+  /** Counts one document, after those asked for earlier. @throws the file system's error when it cannot be read */
+  count(request: CountRequest): Promise<PageCount> {
+    return this.#enqueue(async () => {
+      const answer = await this.#ask(request);
+      await this.#recycle(answer);
+      return toPageCount(answer);
+    });
+  }
+
+  /** Stops the thread after the counts already asked for. Can be repeated; a later count starts a new thread. */
+  close(): Promise<void> {
+    return this.#enqueue(() => this.#stop());
+  }
+
+  #enqueue<T>(run: () => Promise<T>): Promise<T> {
+    const result = this.#queue.then(run);
+    this.#queue = result.catch(() => undefined);
+    return result;
+  }
+
+  #ask(request: CountRequest): Promise<Answer> {
+    const thread = this.#start();
+    return new Promise((resolve) => {
+      const settle = (answer: Answer): void => {
+        clearTimeout(timer);
+        thread.removeAllListeners();
+        // A thread that fails while idle must not become an uncaught exception.
+        thread.on('error', () => undefined);
+        thread.unref();
+        resolve(answer);
+      };
+      const crash = (reason: string): void => settle({ crash: reason, heapBytes: 0 });
+      const timer = setTimeout(() => crash(`reading it did not end within ${this.#options.hangMs} ms`), this.#options.hangMs);
+      thread.removeAllListeners();
+      thread.once('message', settle);
+      thread.once('error', (error) => crash(error.message));
+      thread.once('exit', () => crash('the counting thread ended'));
+      // Someone waits for this answer, so until it is there the thread may keep the process alive.
+      thread.ref();
+      thread.postMessage(request, 'bytes' in request ? [request.bytes.buffer] : []);
+    });
+  }
+
+  #start(): Worker {
+    if (this.#idle !== null) clearTimeout(this.#idle);
+    this.#thread ??= new Worker(this.#options.code, {
+      eval: true,
+      // Not the process's own flags: a loader for TypeScript, say, would only make the thread slow to start.
+      execArgv: [],
+      workerData: { modulePath: require.resolve('@hyzyla/pdfium'), maxBytes: this.#options.maxBytes },
+    });
+    return this.#thread;
+  }
+
+  async #recycle(answer: Answer): Promise<void> {
+    this.#documents += 1;
+    const worn = this.#documents >= this.#options.documentsPerThread || answer.heapBytes > this.#options.heapBytesPerThread;
+    if (worn || 'crash' in answer) return this.#stop();
+    this.#idle = setTimeout(() => void this.close(), this.#options.idleMs).unref();
+  }
+
+  async #stop(): Promise<void> {
+    if (this.#idle !== null) clearTimeout(this.#idle);
+    this.#idle = null;
+    this.#documents = 0;
+    const thread = this.#thread;
+    this.#thread = null;
+    await thread?.terminate();
+  }
+}
+
+function toPageCount(answer: Answer): PageCount {
+  if ('pages' in answer) return { pages: answer.pages };
+  if ('tooLarge' in answer) return { problem: 'too_large', message: `${answer.tooLarge} bytes are too many to count pages in` };
+  if ('io' in answer) throw Object.assign(new Error(answer.io.message), { code: answer.io.code });
+  if ('crash' in answer) return { problem: 'damaged', message: `the document cannot be read: ${answer.crash}` };
+  if (passwordErrors.has(answer.error)) return { problem: 'encrypted', message: 'the document is encrypted and needs a password' };
+  if (!answer.header) return { problem: 'not_pdf', message: 'the file is not a PDF' };
+  return { problem: 'damaged', message: 'the document is a PDF, but too damaged to find its pages' };
+}

@@ -1,0 +1,89 @@
+/**
+ * What the counting thread runs, as text: it has to start from `lib/`, from jest and from tsx alike, and only the first of
+ * them has a compiled file to point a thread at. It therefore uses Node and the PDFium module it is given, nothing else.
+ *
+ * It answers each `{ path }` or `{ bytes }` with one of `{ pages }`, `{ error }` (PDFium's code, with `header` saying
+ * whether the start of the file has a PDF header), `{ tooLarge }` (bytes), `{ io }` (a file system error) or `{ crash }`;
+ * `heapBytes` is the size of PDFium's memory, which only ever grows.
+ */
+export const workerCode = `
+'use strict';
+const fs = require('node:fs');
+const { parentPort, workerData } = require('node:worker_threads');
+const { PDFiumModule } = require(workerData.modulePath);
+
+const silent = () => undefined;
+const ready = PDFiumModule({ print: silent, printErr: silent }).then((pdfium) => {
+  pdfium._FPDF_InitLibraryWithConfig(0);
+  return pdfium;
+});
+
+// Opening a pipe would wait for a writer, so it is opened without waiting and refused.
+function readInto(pdfium, path) {
+  const file = fs.openSync(path, fs.constants.O_RDONLY | fs.constants.O_NONBLOCK);
+  try {
+    const stat = fs.fstatSync(file);
+    if (!stat.isFile()) throw Object.assign(new Error('not a regular file'), { code: 'EINVAL' });
+    if (stat.size > workerData.maxBytes) return { tooLarge: stat.size };
+    const at = allocate(pdfium, stat.size);
+    let size = 0;
+    while (size < stat.size) {
+      const read = fs.readSync(file, pdfium.HEAPU8, at + size, Math.min(stat.size - size, 1 << 24), size);
+      if (read === 0) break;
+      size += read;
+    }
+    return { at, size };
+  } finally {
+    fs.closeSync(file);
+  }
+}
+
+function copyInto(pdfium, bytes) {
+  if (bytes.length > workerData.maxBytes) return { tooLarge: bytes.length };
+  const at = allocate(pdfium, bytes.length);
+  pdfium.HEAPU8.set(bytes, at);
+  return { at, size: bytes.length };
+}
+
+function allocate(pdfium, size) {
+  const at = pdfium.wasmExports.malloc(Math.max(size, 1));
+  if (at === 0) throw new Error('out of memory');
+  return at >>> 0;
+}
+
+function count(pdfium, at, size) {
+  const document = pdfium._FPDF_LoadMemDocument(at, size, 0);
+  if (document === 0) {
+    const start = Buffer.from(pdfium.HEAPU8.buffer, at, Math.min(size, 1024));
+    return { error: pdfium._FPDF_GetLastError(), header: start.includes('%PDF-') };
+  }
+  const pages = pdfium._FPDF_GetPageCount(document);
+  pdfium._FPDF_CloseDocument(document);
+  return { pages };
+}
+
+function answer(pdfium, request) {
+  let source;
+  try {
+    source = request.path === undefined ? copyInto(pdfium, request.bytes) : readInto(pdfium, Buffer.from(request.path));
+  } catch (error) {
+    if (typeof error.code !== 'string') throw error;
+    return { io: { code: error.code, message: error.message } };
+  }
+  if (source.tooLarge !== undefined) return source;
+  const result = count(pdfium, source.at, source.size);
+  pdfium.wasmExports.free(source.at);
+  return result;
+}
+
+parentPort.on('message', async (request) => {
+  const pdfium = await ready;
+  let result;
+  try {
+    result = answer(pdfium, request);
+  } catch (error) {
+    result = { crash: String(error && error.message) };
+  }
+  parentPort.postMessage({ ...result, heapBytes: pdfium.HEAPU8.length });
+});
+`;

@@ -89,8 +89,8 @@ export interface ApiActivities {
   createProject(request: { name: string }): Promise<{ projectId: string }>;
   /** Ends when the project is ready and not being upgraded. @throws ProjectNotReady */
   awaitProject(request: { projectId: string; since: string }): Promise<void>;
-  /** Creates the remote job at most once, whatever happens; see docs/architecture.md. */
-  createJob(request: JobRef & { projectId: string }): Promise<CreatedJob>;
+  /** Creates the remote job at most once, whatever happens; see docs/architecture.md. Null when this job has already been closed. */
+  createJob(request: JobRef & { projectId: string }): Promise<CreatedJob | null>;
   /** Ends the upload window; repeats are harmless. */
   completeUploads(request: JobRef & { remote: RemoteJob }): Promise<void>;
   /** Ends when the job is terminal. @throws NotYet (retried) */

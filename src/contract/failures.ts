@@ -7,7 +7,7 @@ export const failureTypes = {
   unreachable: 'Unreachable',
   /** 408, 425, 429, 5xx. The activity is retried, after `Retry-After` when it was given. */
   busy: 'Busy',
-  /** 402, or the insufficient-credit code. Not retried by the activity. */
+  /** 402, or the insufficient-credit code. Benign: the call is retried every few minutes, since credits come from outside. */
   insufficientCredit: 'InsufficientCredit',
   /** 401 or 403. Not retried; the batch fails. */
   unauthorized: 'Unauthorized',
@@ -46,7 +46,6 @@ export type FailureType = (typeof failureTypes)[keyof typeof failureTypes];
 
 /** Types that no activity retries, for the retry policy; `PayloadsTooLarge` is the SDK's own, which it would retry for ever. */
 export const nonRetryableTypes: string[] = [
-  failureTypes.insufficientCredit,
   failureTypes.unauthorized,
   failureTypes.rejected,
   failureTypes.notFound,

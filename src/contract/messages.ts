@@ -84,6 +84,8 @@ export interface BatchState {
   /** Lower than planned, once a created job said so; holds for all jobs not yet created. */
   lowered: Limits | null;
   startedAt: string;
+  /** When the search attributes were last written, in ms. */
+  shownAt: number;
   progress: BatchProgress;
 }
 

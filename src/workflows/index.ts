@@ -1,0 +1,3 @@
+/** The workflows of this product: what the bundle registers. */
+export { batchWorkflow } from './batch';
+export { jobWorkflow } from './job';

@@ -15,7 +15,7 @@ const level = (displayName, testMatch, testPathIgnorePatterns = []) => ({
 module.exports = {
   testTimeout: 120_000,
   projects: [
-    level('unit', ['<rootDir>/test/**/*.test.ts'], ['<rootDir>/test/(workflows|replay|e2e|contract)/']),
+    level('unit', ['<rootDir>/test/**/*.test.ts'], ['<rootDir>/test/(workflows|replay|e2e)/']),
     level('workflow', ['<rootDir>/test/workflows/**/*.test.ts']),
     level('replay', ['<rootDir>/test/replay/**/*.test.ts']),
     level('e2e', ['<rootDir>/test/e2e/**/*.test.ts']),

@@ -99,6 +99,32 @@ export const documentOutcomeSchema = z.object({
 /** See {@link documentOutcomeSchema}. */
 export type DocumentOutcome = z.infer<typeof documentOutcomeSchema>;
 
+/**
+ * `job.json`: the last job object seen, without URLs, and which of the batch's jobs it is.
+ * Written last of a job's files, after `documents.jsonl` and `files.jsonl`. What Plangrep did not say is null.
+ */
+export const jobFileSchema = z.object({
+  job: jobNumber,
+  /** The job this one is a part of; null for a job of the plan. */
+  parent: jobNumber.nullable(),
+  batchId: z.string(),
+  /** The remote job of the last generation; null, with all else Plangrep says, when none was created. */
+  jobId: z.string().nullable(),
+  externalId: z.string().nullable(),
+  /** As Plangrep spells it; a status it does not document stays as it is. */
+  status: z.string().nullable(),
+  error: z.object({ code: z.string(), message: z.string() }).nullable(),
+  creditsDebited: z.number().nullable(),
+  pageCount: z.number().int().nullable(),
+  createdAt: z.string().nullable(),
+  expiresAt: z.string().nullable(),
+  completedAt: z.string().nullable(),
+  /** Lines of `documents.jsonl`. */
+  documents: z.number().int().min(0),
+});
+/** See {@link jobFileSchema}. */
+export type JobFile = z.infer<typeof jobFileSchema>;
+
 /** One line of `manifest.jsonl`: one document, in plan order. */
 export const manifestLineSchema = z.object({
   seq: z.number().int().min(1),
@@ -137,9 +163,14 @@ export const manifestSchema = z.object({
   credits: z.number(),
   /** `jobId`: the remote job of the last generation, null when none was created. */
   jobs: z.array(z.object({ job: jobNumber, jobId: z.string().nullable(), status: z.string().nullable(), parent: jobNumber.nullable(), documents: z.number().int(), credits: z.number() })),
-  /** SHA-256 by batch-relative path: manifest.jsonl, plan.jsonl, every files.jsonl. */
+  /**
+   * SHA-256 by batch-relative path of every file that no files.jsonl names: input.json, plan.json, plan.jsonl, manifest.jsonl,
+   * and each job's job.json, documents.jsonl and files.jsonl. Together with `checksum` no byte of the batch is left unguarded.
+   */
   sha256: z.record(z.string(), z.string()),
   error: z.object({ code: z.string(), message: z.string() }).nullable(),
+  /** SHA-256 of this file as it would read without this field: JSON with two spaces of indent and a newline at the end. */
+  checksum: z.string(),
 });
 /** See {@link manifestSchema}. */
 export type Manifest = z.infer<typeof manifestSchema>;

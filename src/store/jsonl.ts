@@ -64,8 +64,9 @@ export function parseJson<T>(text: string, schema: ZodType<T>, key: string, line
   let value: unknown;
   try {
     value = JSON.parse(text);
-  } catch (error) {
-    throw new BrokenFileError(key, line, `is not JSON (${(error as Error).message})`);
+  } catch {
+    // The parser's own message quotes the text, which is nobody's business in a log.
+    throw new BrokenFileError(key, line, 'is not JSON');
   }
   const parsed = schema.safeParse(value);
   if (parsed.success) return parsed.data;

@@ -1,0 +1,91 @@
+import { isGrpcDeadlineError, isGrpcServiceError, WorkflowFailedError, WorkflowNotFoundError, type Client, type WorkflowExecutionDescription, type WorkflowExecutionInfo } from '@temporalio/client';
+import { ApplicationFailure, CancelledFailure, defineSearchAttributeKey } from '@temporalio/common';
+import type { BatchProgress } from '../contract/batch';
+import { batchWorkflowId, statusQuery, workflowTypes } from '../contract/messages';
+import { BatchNotFoundError } from './errors';
+import { isProgress, reportedProblem, unknownProgress } from './summary';
+
+/** How long a worker may take to answer the query before the batch is shown without its answer. */
+const queryTimeoutMs = 5_000;
+
+const codeOf = (error: unknown): number | null => {
+  const cause = error instanceof Error && isGrpcServiceError(error.cause) ? error.cause : error;
+  return isGrpcServiceError(cause) ? cause.code : null;
+};
+const [unavailable, failedPrecondition] = [14, 9];
+
+/** Whether Temporal itself did not answer, as opposed to a refusal. */
+export const isOutage = (error: unknown): boolean => isGrpcDeadlineError(error) || codeOf(error) === unavailable;
+
+/** The latest run of a batch. @throws BatchNotFoundError */
+export async function describeBatch(client: Client, batchId: string): Promise<WorkflowExecutionDescription> {
+  try {
+    const description = await client.workflow.getHandle(batchWorkflowId(batchId)).describe();
+    if (description.type === workflowTypes.batch) return description;
+  } catch (error) {
+    if (!(error instanceof WorkflowNotFoundError)) throw error;
+  }
+  throw new BatchNotFoundError(batchId);
+}
+
+/** When the batch started, which a run that continued another cannot say by itself. */
+export async function startOf(client: Client, info: WorkflowExecutionInfo | WorkflowExecutionDescription): Promise<Date> {
+  const { firstRunId } = ('workflowExecutionInfo' in info.raw ? info.raw.workflowExecutionInfo : info.raw) as { firstRunId?: string | null };
+  if (!firstRunId || firstRunId === info.runId) return info.startTime;
+  try {
+    return (await client.workflow.getHandle(info.workflowId, firstRunId).describe()).startTime;
+  } catch (error) {
+    if (error instanceof WorkflowNotFoundError) return info.startTime; // its retention time is over
+    throw error;
+  }
+}
+
+/** What the batch says of itself: asked while it runs, read from its result or failure afterwards, when no worker is needed. */
+export function readProgress(client: Client, description: WorkflowExecutionDescription): Promise<BatchProgress> {
+  return description.status.name === 'RUNNING' ? queryProgress(client, description) : closedProgress(client, description);
+}
+
+async function queryProgress(client: Client, description: WorkflowExecutionDescription): Promise<BatchProgress> {
+  const unknown = (error: BatchProgress['error']) => unknownProgress(description.typedSearchAttributes, 'running', error);
+  const problem = reportedProblem(description);
+  if (problem) return unknown(problem);
+  try {
+    const handle = client.workflow.getHandle(description.workflowId);
+    return await client.withDeadline(Date.now() + queryTimeoutMs, () => handle.query(statusQuery));
+  } catch (error) {
+    if (codeOf(error) === unavailable) throw error;
+    if (isGrpcDeadlineError(error) || codeOf(error) === failedPrecondition) {
+      return unknown({ code: 'no_worker', message: 'no worker answers, so nothing is known beyond what Temporal has recorded' });
+    }
+    return unknown({ code: 'no_answer', message: `the batch does not answer: ${(error as Error).message}` });
+  }
+}
+
+async function closedProgress(client: Client, description: WorkflowExecutionDescription): Promise<BatchProgress> {
+  const unknown = (status: 'failed' | 'cancelled', error: BatchProgress['error']) => unknownProgress(description.typedSearchAttributes, status, error);
+  try {
+    const result: unknown = await client.workflow.result(description.workflowId, description.runId, { followRuns: false });
+    if (isProgress(result)) return result;
+    return unknown('failed', { code: 'unknown_result', message: 'the batch ended with a result that this version does not know' });
+  } catch (error) {
+    if (!(error instanceof WorkflowFailedError)) throw error;
+    const { cause } = error;
+    const details = cause instanceof ApplicationFailure || cause instanceof CancelledFailure ? cause.details?.[0] : undefined;
+    if (isProgress(details)) return details;
+    if (description.status.name === 'CANCELLED') return unknown('cancelled', null);
+    const code = cause instanceof ApplicationFailure ? (cause.type ?? 'failed') : description.status.name.toLowerCase();
+    return unknown('failed', { code, message: cause?.message ?? error.message });
+  }
+}
+
+/** The nearest deadline among the batch's open jobs; null when search attributes are not registered or no job has one yet. */
+export async function nextExpiry(client: Client, batchId: string): Promise<string | null> {
+  const key = defineSearchAttributeKey('ResultExpiresAt', 'DATETIME');
+  let next: Date | null = null;
+  const query = `WorkflowType = '${workflowTypes.job}' AND BatchId = '${batchId}' AND ExecutionStatus = 'Running'`;
+  for await (const job of client.workflow.list({ query })) {
+    const expiry = job.typedSearchAttributes.get(key);
+    if (expiry && (!next || expiry < next)) next = expiry;
+  }
+  return next?.toISOString() ?? null;
+}

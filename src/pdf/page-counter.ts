@@ -5,14 +5,14 @@ import { workerCode } from './worker-code';
 export type PageProblem =
   /** It needs a password (or a certificate) that we do not have. */
   | 'encrypted'
-  /** It starts as a PDF, but no page tree can be found in it, or reading it did not end. */
+  /** It starts as a PDF, but has no page that can be found, or reading it did not end. */
   | 'damaged'
   /** Nothing at its start says that it is a PDF. */
   | 'not_pdf'
   /** It is larger than what fits into memory at once. */
   | 'too_large';
 
-/** The number of pages of a document (zero is possible), or why there is none; `message` is for people. */
+/** The number of pages of a document (at least 1), or why there is none; `message` is for people. */
 export type PageCount = { pages: number } | { problem: PageProblem; message: string };
 
 /** How a {@link PageCounter} treats its thread. */
@@ -36,10 +36,12 @@ export type CountRequest = { path: Buffer } | { bytes: Uint8Array<ArrayBuffer> }
 
 type Answer = { heapBytes: number } & (
   | { pages: number }
+  | { invented: number }
   | { error: number; header: boolean }
   | { tooLarge: number }
   | { io: { code: string; message: string } }
   | { crash: string }
+  | { broken: string }
 );
 
 const defaults = {
@@ -51,6 +53,10 @@ const defaults = {
   code: workerCode,
 };
 
+// PDFium believes the page tree's own count. A large one is checked by looking for its last page, which takes time that
+// grows with it: a false count beyond this would be paid for in estimates and simulated results.
+const believedPages = 10_000;
+
 // PDFium's FPDF_ERR_PASSWORD and FPDF_ERR_SECURITY (public/fpdfview.h).
 const passwordErrors = new Set([4, 5]);
 
@@ -61,6 +67,7 @@ const passwordErrors = new Set([4, 5]);
 export class PageCounter {
   readonly #options: Required<PageCounterOptions>;
   #thread: Worker | null = null;
+  #answer: (answer: Answer) => void = ignore;
   #documents = 0;
   #idle: NodeJS.Timeout | null = null;
   #queue: Promise<unknown> = Promise.resolve();
@@ -69,7 +76,11 @@ export class PageCounter {
     this.#options = { ...defaults, ...options };
   }
 
-  /** Counts one document, after those asked for earlier. @throws the file system's error when it cannot be read */
+  /**
+   * Counts one document, after those asked for earlier.
+   *
+   * @throws the file system's error when it cannot be read; Error when PDFium itself cannot be started
+   */
   count(request: CountRequest): Promise<PageCount> {
     return this.#enqueue(async () => {
       const answer = await this.#ask(request);
@@ -92,20 +103,14 @@ export class PageCounter {
   #ask(request: CountRequest): Promise<Answer> {
     const thread = this.#start();
     return new Promise((resolve) => {
-      const settle = (answer: Answer): void => {
+      const { hangMs } = this.#options;
+      const timer = setTimeout(() => this.#answer({ crash: `reading it did not end within ${hangMs} ms`, heapBytes: 0 }), hangMs);
+      this.#answer = (answer) => {
+        this.#answer = ignore;
         clearTimeout(timer);
-        thread.removeAllListeners();
-        // A thread that fails while idle must not become an uncaught exception.
-        thread.on('error', () => undefined);
         thread.unref();
         resolve(answer);
       };
-      const crash = (reason: string): void => settle({ crash: reason, heapBytes: 0 });
-      const timer = setTimeout(() => crash(`reading it did not end within ${this.#options.hangMs} ms`), this.#options.hangMs);
-      thread.removeAllListeners();
-      thread.once('message', settle);
-      thread.once('error', (error) => crash(error.message));
-      thread.once('exit', () => crash('the counting thread ended'));
       // Someone waits for this answer, so until it is there the thread may keep the process alive.
       thread.ref();
       thread.postMessage(request, 'bytes' in request ? [request.bytes.buffer] : []);
@@ -114,19 +119,29 @@ export class PageCounter {
 
   #start(): Worker {
     if (this.#idle !== null) clearTimeout(this.#idle);
-    this.#thread ??= new Worker(this.#options.code, {
+    if (this.#thread !== null) return this.#thread;
+    const thread = new Worker(this.#options.code, {
       eval: true,
       // Not the process's own flags: a loader for TypeScript, say, would only make the thread slow to start.
       execArgv: [],
-      workerData: { modulePath: require.resolve('@hyzyla/pdfium'), maxBytes: this.#options.maxBytes },
+      workerData: { modulePath: require.resolve('@hyzyla/pdfium'), maxBytes: this.#options.maxBytes, believedPages },
     });
-    return this.#thread;
+    // A thread that was given up may still speak; only the current one is heard.
+    const hear = (answer: Answer): void => (thread === this.#thread ? this.#answer(answer) : undefined);
+    thread.on('message', hear);
+    thread.on('error', (error) => hear({ crash: error.message, heapBytes: 0 }));
+    thread.on('exit', () => {
+      hear({ crash: 'the counting thread ended', heapBytes: 0 });
+      if (thread === this.#thread) this.#thread = null;
+    });
+    this.#thread = thread;
+    return thread;
   }
 
   async #recycle(answer: Answer): Promise<void> {
     this.#documents += 1;
     const worn = this.#documents >= this.#options.documentsPerThread || answer.heapBytes > this.#options.heapBytesPerThread;
-    if (worn || 'crash' in answer) return this.#stop();
+    if (worn || 'crash' in answer || 'broken' in answer) return this.#stop();
     this.#idle = setTimeout(() => void this.close(), this.#options.idleMs).unref();
   }
 
@@ -140,10 +155,15 @@ export class PageCounter {
   }
 }
 
+const ignore = (): void => undefined;
+
 function toPageCount(answer: Answer): PageCount {
-  if ('pages' in answer) return { pages: answer.pages };
+  if ('pages' in answer && answer.pages > 0) return { pages: answer.pages };
+  if ('pages' in answer) return { problem: 'damaged', message: 'the document is a PDF without a page' };
+  if ('invented' in answer) return { problem: 'damaged', message: `the document claims ${answer.invented} pages and does not have them` };
   if ('tooLarge' in answer) return { problem: 'too_large', message: `${answer.tooLarge} bytes are too many to count pages in` };
   if ('io' in answer) throw Object.assign(new Error(answer.io.message), { code: answer.io.code });
+  if ('broken' in answer) throw new Error(`PDFium could not be started: ${answer.broken}`);
   if ('crash' in answer) return { problem: 'damaged', message: `the document cannot be read: ${answer.crash}` };
   if (passwordErrors.has(answer.error)) return { problem: 'encrypted', message: 'the document is encrypted and needs a password' };
   if (!answer.header) return { problem: 'not_pdf', message: 'the file is not a PDF' };

@@ -1,5 +1,6 @@
 import type { Client } from '@temporalio/client';
 import type { PlangrepClient } from '../plangrep/client';
+import type { Pace } from './pace';
 import type { Seal } from '../store/seal';
 import type { Store } from '../store';
 
@@ -8,6 +9,8 @@ export interface Dependencies {
   store: Store;
   plangrep: PlangrepClient;
   seal: Seal;
+  /** Shared by all activities of the process that call the API beside the API queue. */
+  pace: Pace;
   /** For the registered search attributes and the state of job workflows. */
   temporal: Client;
   settings: ActivitySettings;

@@ -180,6 +180,30 @@ export const jobTotalsSchema = z.object({ counts: countsSchema, pages: z.number(
 /** See {@link jobTotalsSchema}. */
 export type JobTotals = z.infer<typeof jobTotalsSchema>;
 
+/** `work/.../intent.json`: the create call as it was decided before the first POST, so that every retry sends the same. */
+export const createIntentSchema = z.object({
+  generation: z.number().int().min(1),
+  externalId: z.string(),
+  idempotencyKey: z.string(),
+  /** When it was decided, or when the project's jobs were last searched for it. */
+  at: z.string(),
+});
+/** See {@link createIntentSchema}. */
+export type CreateIntent = z.infer<typeof createIntentSchema>;
+
+/** `work/.../remote.json`: the remote job that a create call made. */
+export const remoteJobSchema = z.object({
+  jobId: z.string(),
+  externalId: z.string(),
+  createdAt: z.string(),
+  /** Null until a job object told it. */
+  expiresAt: z.string().nullable(),
+  maxFiles: z.number().int().nullable(),
+  maxBytes: z.number().int().nullable(),
+});
+/** See {@link remoteJobSchema}. */
+export type RemoteJobFile = z.infer<typeof remoteJobSchema>;
+
 /** One line of `work/.../uploads.jsonl`: what became of a document's upload. */
 export const uploadRecordSchema = z.object({
   seq: z.number().int().min(1),
@@ -200,13 +224,20 @@ export const resultRecordSchema = z.object({
   index: z.number().int().min(0),
   documentId: z.string(),
   fileName: z.string().nullable(),
+  /** As Plangrep spells it. */
+  status: z.string().nullable(),
   pageCount: z.number().int().nullable(),
   successfulPageCount: z.number().int().nullable(),
   failedPageCount: z.number().int().nullable(),
+  /** The document's own error. */
   error: z.object({ code: z.string(), message: z.string() }).nullable(),
-  /** Credits by the result's own rates; null when it gives none. */
+  /** What the result's list of errors says first about this document. */
+  issue: z.object({ code: z.string(), message: z.string() }).nullable(),
+  /** Credits by the result's own rates; null when it gives none, or does not show which rate counts. */
   credits: z.number().nullable(),
   artifacts: z.array(archivedArtifactSchema),
+  /** Artifacts that the result names and Plangrep does not have: how many, and what it said about the first. */
+  missing: z.object({ count: z.number().int().min(1), first: z.string() }).nullable(),
 });
 /** See {@link resultRecordSchema}. */
 export type ResultRecord = z.infer<typeof resultRecordSchema>;

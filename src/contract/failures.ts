@@ -37,6 +37,8 @@ export const failureTypes = {
   emptySource: 'EmptySource',
   /** The job's `expiresAt` has passed. Not retried; its documents are `expired`. */
   expired: 'Expired',
+  /** An error that nobody expected: a bug or a broken host. Retried, so that a deploy can mend it. */
+  internal: 'Internal',
   /** The batch ended as `failed`; details hold its summary. */
   batchFailed: 'BatchFailed',
 } as const;

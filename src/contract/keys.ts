@@ -42,6 +42,8 @@ export const jobKeys = (batchId: string, job: number) => {
     work,
     /** The create call's key, body and time, written before the first POST. */
     intent: `${work}/intent.json`,
+    /** The remote job that the create call made. */
+    remote: `${work}/remote.json`,
     /** Sealed upload instructions, one file a registered slice. */
     registrations: `${work}/registrations`,
     /** What has been sent: one small file a sent file or part. */

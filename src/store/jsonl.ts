@@ -1,4 +1,5 @@
 import type { ZodType } from 'zod';
+import { NotFoundError } from './index';
 import type { Store } from './index';
 
 /** Longest line that is read, in bytes without its newline; a longer one is broken, so that memory stays bounded. */
@@ -99,6 +100,19 @@ export async function* readJsonLines<T>(store: Store, key: string, schema: ZodTy
  */
 export async function readJson<T>(store: Store, key: string, schema: ZodType<T>): Promise<T> {
   return parseJson((await readBytes(store, key, maxJsonBytes)).toString(), schema, key, null);
+}
+
+/**
+ * A JSON file, whole, or null when it is not there.
+ * @throws BrokenFileError
+ */
+export async function findJson<T>(store: Store, key: string, schema: ZodType<T>): Promise<T | null> {
+  try {
+    return await readJson(store, key, schema);
+  } catch (error) {
+    if (error instanceof NotFoundError) return null;
+    throw error;
+  }
 }
 
 /**

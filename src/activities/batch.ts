@@ -1,0 +1,76 @@
+import { isDeepStrictEqual } from 'node:util';
+import { WorkflowNotFoundError } from '@temporalio/client';
+import type { Client } from '@temporalio/client';
+import type { AcceptedBatch, BatchActivities } from '../contract/activities';
+import { documentOutcomeSchema, inputFileSchema } from '../contract/archive';
+import type { JobTotals } from '../contract/archive';
+import { batchInputSchema, inputProblems } from '../contract/batch';
+import type { BatchInput } from '../contract/batch';
+import { failureTypes } from '../contract/failures';
+import { batchKeys, jobKeys } from '../contract/keys';
+import { jobWorkflowId } from '../contract/messages';
+import type { JobReport } from '../contract/messages';
+import { addOutcome, noTotals } from '../domain/totals';
+import type { Store } from '../store';
+import { findJson, jsonText, readJsonLines } from '../store/jsonl';
+import type { Dependencies } from './dependencies';
+import { giveUp } from './failure';
+import { registeredAttributes } from './search-attributes';
+
+/** Activities of the batch that touch the store and Temporal for an instant. */
+export function createBatchActivities({ store, temporal }: Dependencies): Pick<BatchActivities, 'acceptBatch' | 'findClosedJobs'> {
+  return {
+    async acceptBatch({ batchId, input, startedAt }): Promise<AcceptedBatch> {
+      const parsed = parseInput(input);
+      if (await store.stat(batchKeys(batchId).manifest)) throw giveUp(failureTypes.batchIdTaken, `Batch ${batchId} is finished; start another one under a new id`);
+      await keepInput(store, batchId, parsed, startedAt);
+      const { source: _source, classify: _classify, ...rest } = parsed;
+      return { input: rest, attributes: await registeredAttributes(temporal), archive: store.location };
+    },
+
+    async findClosedJobs({ batchId, jobs }): Promise<JobReport[]> {
+      const reports: JobReport[] = [];
+      for (const job of jobs) {
+        if (await isRunning(temporal, jobWorkflowId(batchId, job))) continue;
+        reports.push({ job, kind: 'closed', limits: null, ...(await readTotals(store, batchId, job)) });
+      }
+      return reports;
+    },
+  };
+}
+
+/** The input with its defaults: parsed here too, because a schedule or Temporal's own clients start batches past ours. */
+function parseInput(input: unknown): BatchInput {
+  const parsed = batchInputSchema.safeParse(input);
+  if (parsed.success) return parsed.data;
+  const problems = inputProblems(parsed.error);
+  throw giveUp(failureTypes.invalidInput, `The input is not valid: ${problems.map(({ field, message }) => `${field} ${message}`).join('; ')}`, problems);
+}
+
+/** Writes input.json; one that is there must say the same, as after a batch was terminated and started again. */
+async function keepInput(store: Store, batchId: string, input: BatchInput, acceptedAt: string): Promise<void> {
+  const key = batchKeys(batchId).input;
+  if (await store.createIfAbsent(key, jsonText({ batchId, input, acceptedAt }))) return;
+  const known = await findJson(store, key, inputFileSchema);
+  if (!isDeepStrictEqual(known?.input, input)) {
+    throw giveUp(failureTypes.batchIdTaken, `Batch ${batchId} was accepted before with another input; start this one under a new id`);
+  }
+}
+
+async function isRunning(temporal: Client, workflowId: string): Promise<boolean> {
+  try {
+    return (await temporal.workflow.getHandle(workflowId).describe()).status.name === 'RUNNING';
+  } catch (error) {
+    if (error instanceof WorkflowNotFoundError) return false;
+    throw error;
+  }
+}
+
+/** What a closed job's documents add up to; nothing when it was ended before it could write them down. */
+async function readTotals(store: Store, batchId: string, job: number): Promise<JobTotals> {
+  const key = jobKeys(batchId, job).documents;
+  const totals = noTotals();
+  if (!(await store.stat(key))) return totals;
+  for await (const document of readJsonLines(store, key, documentOutcomeSchema)) addOutcome(totals, document);
+  return totals;
+}

@@ -1,0 +1,103 @@
+import { createHash } from 'node:crypto';
+import { open, stat } from 'node:fs/promises';
+import type { FileHandle } from 'node:fs/promises';
+import { hostname } from 'node:os';
+import type { Readable } from 'node:stream';
+import { ApplicationFailure } from '@temporalio/common';
+import type { PlanLine } from '../../contract/archive';
+import type { Reason } from '../../contract/batch';
+import { failureTypes } from '../../contract/failures';
+import { documentPath } from '../../domain/source-path';
+
+/** Read size, in bytes: large enough that a gigabyte costs few turns of the loop, small enough for many streams at once. */
+const chunkBytes = 256 * 1024;
+
+/** A document cannot be sent; the rest of its job goes on. */
+export class UnsendableError extends Error {
+  override readonly name = 'UnsendableError';
+  constructor(readonly reason: Reason) {
+    super(reason.message);
+  }
+}
+
+/** A document's file, open and checked against the plan. */
+export class SourceFile {
+  private constructor(
+    readonly line: PlanLine,
+    readonly sizeBytes: number,
+    private readonly handle: FileHandle,
+    private readonly opened: { mtimeMs: number; inode: string },
+  ) {}
+
+  /**
+   * Opens the file if it is still what was planned.
+   * @throws UnsendableError when it changed, vanished or cannot be read; SourceUnavailable when its root is not there
+   */
+  static async open(root: string, line: PlanLine): Promise<SourceFile> {
+    const handle = await openOrExplain(root, line);
+    try {
+      const { size, mtimeMs, ino } = await handle.stat({ bigint: false });
+      const opened = { mtimeMs, inode: String(ino) };
+      const same =
+        size === line.sizeBytes && (line.mtimeMs === null || line.mtimeMs === mtimeMs) && (line.inode === null || line.inode === opened.inode);
+      if (!same) throw changed('The file changed after it was planned');
+      return new SourceFile(line, size, handle, opened);
+    } catch (error) {
+      await handle.close();
+      throw error;
+    }
+  }
+
+  /** The bytes from `start` to `end` inclusive; the whole file by default. */
+  stream(start = 0, end = this.sizeBytes - 1): Readable {
+    return this.handle.createReadStream({ start, end, autoClose: false, highWaterMark: chunkBytes });
+  }
+
+  /** SHA-256 of the whole file, lowercase hex. @throws UnsendableError when a list promised another one */
+  async sha256(signal: AbortSignal): Promise<string> {
+    const hash = createHash('sha256');
+    for await (const chunk of this.stream()) {
+      signal.throwIfAborted();
+      hash.update(chunk as Buffer);
+    }
+    const digest = hash.digest('hex');
+    await this.check();
+    if (this.line.sha256 !== null && this.line.sha256 !== digest) throw changed('The content is not what the plan says (its SHA-256 differs)');
+    return digest;
+  }
+
+  /** @throws UnsendableError when the file changed since it was opened */
+  async check(): Promise<void> {
+    const { size, mtimeMs, ino } = await this.handle.stat();
+    if (size !== this.sizeBytes || mtimeMs !== this.opened.mtimeMs || String(ino) !== this.opened.inode) throw changed('The file changed while it was read');
+  }
+
+  async close(): Promise<void> {
+    await this.handle.close();
+  }
+}
+
+const changed = (message: string): UnsendableError => new UnsendableError({ code: 'changed', message });
+
+async function openOrExplain(root: string, line: PlanLine): Promise<FileHandle> {
+  try {
+    return await open(documentPath(root, line.source), 'r');
+  } catch (error) {
+    const { code, message } = error as NodeJS.ErrnoException;
+    if (code === 'ENOENT' || code === 'ENOTDIR') {
+      await requireRoot(root);
+      throw changed('The file is not there any more');
+    }
+    if (code === 'EMFILE' || code === 'ENFILE') throw error;
+    throw new UnsendableError({ code: 'unreadable', message: `The file cannot be read: ${code ?? message}` });
+  }
+}
+
+/** Only below a root that is there does "not found" mean that the file vanished; else this host lacks the mount. */
+async function requireRoot(root: string): Promise<void> {
+  try {
+    await stat(root);
+  } catch {
+    throw ApplicationFailure.create({ type: failureTypes.sourceUnavailable, message: `The source ${root} is not there on worker host ${hostname()}` });
+  }
+}

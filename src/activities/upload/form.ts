@@ -1,0 +1,75 @@
+import { createHash } from 'node:crypto';
+import { Transform } from 'node:stream';
+import type { TransformCallback } from 'node:stream';
+import type { PlanLine } from '../../contract/archive';
+import { jobKeys, jobName } from '../../contract/keys';
+import { BodyLengthError } from '../../plangrep/errors';
+import { UnsendableError } from './file';
+import type { SourceFile } from './file';
+import { settleSent, streamsPerJob, withFile } from './job-upload';
+import type { JobUpload } from './job-upload';
+import { runPool } from './pool';
+
+/** Largest file for a form upload, in bytes; "a few hundred MB" is all the documentation says (/concepts/uploads). */
+export const maxFormBytes = 200_000_000;
+
+/**
+ * Sends documents by the multipart form, one file a request. The form has no idempotency key, so after a doubtful attempt
+ * the job's own list of files tells, by their unique names, which have arrived.
+ */
+export async function uploadForm(upload: JobUpload, lines: PlanLine[]): Promise<void> {
+  const arrived = await arrivedNames(upload);
+  await runPool(lines, streamsPerJob, async (line) => {
+    const sent = await upload.ledger.sentDocument(line.seq);
+    if (sent || arrived.has(line.fileName)) return settleSent(upload, line, sent?.documentId ?? null, sent?.sha256 ?? null);
+    await withFile(upload, line, (file) => sendForm(upload, line, file));
+  });
+}
+
+/** Names of the files that earlier attempts brought to the job; none when this is the first. */
+async function arrivedNames({ deps, ref, remote, signal }: JobUpload): Promise<Set<string>> {
+  const key = `${jobKeys(ref.batchId, ref.job).work}/form-started.json`;
+  if (await deps.store.createIfAbsent(key, '{}')) return new Set();
+  await deps.pace.wait(signal);
+  const { files } = await deps.plangrep.getJob(remote.jobId, { signal });
+  return new Set((files ?? []).flatMap(({ fileName }) => fileName ?? []));
+}
+
+async function sendForm(upload: JobUpload, line: PlanLine, file: SourceFile): Promise<void> {
+  const { deps, ref, remote, ledger, signal } = upload;
+  if (file.sizeBytes > maxFormBytes) {
+    throw new UnsendableError({ code: 'too_large', message: `A form upload takes at most ${maxFormBytes} bytes; use signed uploads` });
+  }
+  const hash = createHash('sha256');
+  await deps.pace.wait(signal);
+  const form = {
+    fileName: line.fileName,
+    contentType: line.contentType,
+    sizeBytes: file.sizeBytes,
+    open: () => file.stream().pipe(new HashingPass(hash)),
+    ...(line.classification && { classification: line.classification }),
+    ...(line.sha256 && { sha256: line.sha256 }),
+  };
+  try {
+    const { uploads } = await deps.plangrep.uploadFiles(remote.jobId, [form], { flowId: `${ref.batchId}/${jobName(ref.job)}/${line.seq}`, signal });
+    const documentId = uploads[0]?.documentId ?? null;
+    const sha256 = hash.digest('hex');
+    await ledger.markSent(line.seq, { documentId, etag: null, sha256 });
+    settleSent(upload, line, documentId, sha256);
+  } catch (error) {
+    if (error instanceof BodyLengthError) throw new UnsendableError({ code: 'changed', message: 'The file changed while it was sent' });
+    throw error;
+  }
+}
+
+/** Hashes what passes: a form upload's bytes are read once. */
+class HashingPass extends Transform {
+  constructor(private readonly hash: ReturnType<typeof createHash>) {
+    super();
+  }
+
+  override _transform(chunk: Buffer, _encoding: BufferEncoding, done: TransformCallback): void {
+    this.hash.update(chunk);
+    done(null, chunk);
+  }
+}

@@ -1,0 +1,94 @@
+import { cancellationSignal, heartbeat } from '@temporalio/activity';
+import type { JobRef, RemoteJob, TransferActivities, UploadedJob } from '../../contract/activities';
+import { remoteJobSchema, uploadRecordSchema } from '../../contract/archive';
+import type { PlanLine, UploadRecord } from '../../contract/archive';
+import { maxBytesPerJob, maxFilesPerJob } from '../../contract/batch';
+import { failureTypes } from '../../contract/failures';
+import { jobKeys } from '../../contract/keys';
+import { takesUploads } from '../../domain/job-state';
+import { findJson, jsonLines, readJsonLines } from '../../store/jsonl';
+import type { Dependencies } from '../dependencies';
+import { giveUp, notYet } from '../failure';
+import { readJobLines, readPlan } from '../plan';
+import { uploadForm } from './form';
+import type { JobUpload } from './job-upload';
+import { Ledger } from './ledger';
+import { uploadSigned } from './signed';
+
+/** How often an upload tells that it lives, in ms; the SDK sends what the heartbeat timeout allows. */
+const heartbeatEveryMs = 10_000;
+
+type Request = JobRef & { remote: RemoteJob; upload: 'form' | 'signed' };
+
+/** The activity that sends a job's documents. */
+export function createUploadActivities(deps: Dependencies): Pick<TransferActivities, 'uploadDocuments'> {
+  return {
+    async uploadDocuments(request): Promise<UploadedJob> {
+      const done = await readRecords(deps, request);
+      if (done) return totals(done);
+      const pulse = setInterval(() => heartbeat(), heartbeatEveryMs);
+      try {
+        await requireOpenJob(deps, request);
+        return totals(await send(deps, request));
+      } finally {
+        clearInterval(pulse);
+      }
+    },
+  };
+}
+
+async function send(deps: Dependencies, request: Request): Promise<UploadRecord[]> {
+  const { batchId, job, remote } = request;
+  const lines = await readJobLines(deps.store, batchId, job);
+  const stop = new AbortController();
+  const upload: JobUpload = {
+    deps,
+    ref: { batchId, job },
+    remote,
+    root: (await readPlan(deps.store, batchId)).root,
+    ledger: await Ledger.open(deps, { batchId, job }),
+    limits: await remoteLimits(deps, request),
+    signal: AbortSignal.any([cancellationSignal(), stop.signal]),
+    records: new Map(),
+  };
+  try {
+    await (request.upload === 'form' ? uploadForm : uploadSigned)(upload, lines);
+  } finally {
+    // What still hashes ahead after a failure has no use any more.
+    stop.abort();
+  }
+  const records = lines.map((line) => upload.records.get(line.seq) ?? unsettled(line));
+  await deps.store.write(jobKeys(batchId, job).uploads, jsonLines(records));
+  return records;
+}
+
+function unsettled({ seq, fileName }: PlanLine): never {
+  throw new Error(`Document ${seq} (${fileName}) was neither sent nor given up`);
+}
+
+/** A job that is still being set up takes no files yet; one that is past its upload window takes none any more (/api-reference/jobs/create-job). */
+async function requireOpenJob({ plangrep, pace, settings }: Dependencies, { remote }: Request): Promise<void> {
+  await pace.wait(cancellationSignal());
+  const { status } = await plangrep.getJob(remote.jobId, { signal: cancellationSignal() });
+  if (takesUploads(status)) return;
+  if (status === 'provisioning') throw notYet(`Job ${remote.jobId} is being set up`, settings.minPollMs);
+  throw giveUp(failureTypes.rejected, `Job ${remote.jobId} is ${status} and takes no files`);
+}
+
+async function remoteLimits({ store }: Dependencies, { batchId, job }: Request): Promise<JobUpload['limits']> {
+  const remote = await findJson(store, jobKeys(batchId, job).remote, remoteJobSchema);
+  return { maxFiles: remote?.maxFiles ?? maxFilesPerJob, maxBytes: remote?.maxBytes ?? maxBytesPerJob };
+}
+
+async function readRecords({ store }: Dependencies, { batchId, job }: Request): Promise<UploadRecord[] | null> {
+  const key = jobKeys(batchId, job).uploads;
+  if (!(await store.stat(key))) return null;
+  const records: UploadRecord[] = [];
+  for await (const record of readJsonLines(store, key, uploadRecordSchema)) records.push(record);
+  return records;
+}
+
+function totals(records: UploadRecord[]): UploadedJob {
+  const sent = records.filter((record) => record.sent);
+  return { sent: sent.length, notSent: records.length - sent.length, bytes: sent.reduce((sum, { sizeBytes }) => sum + sizeBytes, 0) };
+}

@@ -1,0 +1,126 @@
+import { existsSync } from 'node:fs';
+import { join } from 'node:path';
+import { Client, Connection } from '@temporalio/client';
+import { Runtime, Worker, type NativeConnection, type WorkerOptions } from '@temporalio/worker';
+import { createActivities, type Activities } from './activities';
+import type { Dependencies } from './activities/dependencies';
+import { createPace } from './activities/pace';
+import { environment, type WorkerConfig } from './config';
+import { taskQueues } from './contract/messages';
+import { createLogger, forTemporal } from './log';
+import { closePageCounter } from './pdf/page-count';
+import { PlangrepClient } from './plangrep/client';
+import { FolderStore } from './store/folder';
+import { Seal } from './store/seal';
+import { connectWorker, readTemporalSettings } from './temporal-connection';
+import { packageVersion } from './version';
+
+/** What a worker process serves. `api`: workflows, the store's activities and the API queue; without a role it serves everything. */
+export type WorkerRole = 'api' | 'transfer' | 'archive';
+
+/** Meaning of the fields: see {@link runWorker}. */
+export interface WorkerRunOptions {
+  config: WorkerConfig;
+  /** Default: all roles. */
+  only?: WorkerRole;
+  /** Prometheus metrics on 127.0.0.1 at this port. Default: none. */
+  metricsPort?: number;
+  /** Called once all queues are served. */
+  onReady?: () => void;
+}
+
+/** Slots, chosen by what bounds the work: open files and bandwidth for transfers, nothing much for short calls. */
+const slots = { batch: 20, api: 20, transfer: 10, archive: 10 };
+/** Workflows kept in memory; each costs about 350 KB. */
+const cachedWorkflows = 200;
+/** How long running activities may finish after SIGTERM, and when the process ends regardless, in ms. */
+const grace = { shutdownGraceTime: 10_000, shutdownForceTime: 30_000 };
+/** Failures that are expected to be retried are no news at `info`. */
+const runtimeLogging = { forward: {}, filter: { core: 'WARN', other: 'ERROR' } } as const;
+
+/**
+ * Serves the task queues until SIGINT or SIGTERM, then drains.
+ * @throws StoreError when the archive cannot be written, TemporalUnreachableError
+ */
+export async function runWorker({ config, only, metricsPort, onReady }: WorkerRunOptions): Promise<void> {
+  Runtime.install({
+    logger: forTemporal(createLogger()),
+    telemetryOptions: {
+      logging: runtimeLogging,
+      ...(metricsPort !== undefined && { metrics: { prometheus: { bindAddress: `127.0.0.1:${metricsPort}` } } }),
+    },
+  });
+  const store = new FolderStore(config.archive);
+  await store.ensureWritable();
+  const settings = readTemporalSettings(environment(), config.webUiUrl);
+  const connection = await connectWorker(settings);
+  const clientConnection = Connection.lazy(settings.connectionOptions);
+  const plangrep = new PlangrepClient({ baseUrl: config.plangrep.baseUrl, apiKey: config.plangrep.apiKey, version: packageVersion });
+  try {
+    const temporal = new Client({ connection: clientConnection, namespace: settings.namespace });
+    const activities = createActivities(dependenciesOf(config, store, plangrep, temporal));
+    const shared = { connection, namespace: settings.namespace };
+    const workers = await createWorkers(shared, activities, { requestsPerSecond: config.plangrep.requestsPerSecond, ...(only && { only }) });
+    onReady?.();
+    await Promise.all(workers.map((worker) => worker.run()));
+  } finally {
+    await Promise.all([plangrep.close(), clientConnection.close(), connection.close(), closePageCounter()]);
+  }
+}
+
+function dependenciesOf({ plangrep: settings, secretKey, oldSecretKeys, credits }: WorkerConfig, store: FolderStore, plangrep: PlangrepClient, temporal: Client): Dependencies {
+  return {
+    store,
+    plangrep,
+    temporal,
+    seal: new Seal(secretKey.reveal(), oldSecretKeys.map((key) => key.reveal())),
+    pace: createPace(settings.transferRequestsPerSecond),
+    settings: {
+      minPollMs: settings.minPollMs,
+      projectPollMs: settings.projectPollMs,
+      transferRequestsPerSecond: settings.transferRequestsPerSecond,
+      creditsPerDrawingPage: credits.drawingPage,
+      creditsPerDocumentPage: credits.documentPage,
+    },
+  };
+}
+
+/** Meaning of the fields: `requestsPerSecond` is the API queue's rate, held by the server for all workers together. */
+export interface WorkersOptions {
+  requestsPerSecond: number;
+  only?: WorkerRole;
+  /** Default: the bundle that the build made, else the workflows themselves. */
+  workflows?: Pick<WorkerOptions, 'workflowBundle' | 'workflowsPath'>;
+}
+
+/** The workers of one process, one a task queue; not running yet. */
+export async function createWorkers(
+  shared: { connection: NativeConnection; namespace: string },
+  activities: Activities,
+  { requestsPerSecond, only, workflows = builtWorkflows() }: WorkersOptions,
+): Promise<Worker[]> {
+  const serve = (queue: keyof typeof taskQueues, more: Partial<WorkerOptions> = {}) =>
+    Worker.create({
+      ...shared,
+      ...grace,
+      taskQueue: taskQueues[queue],
+      activities: activities[queue],
+      maxConcurrentActivityTaskExecutions: slots[queue],
+      ...more,
+    });
+  const queues = {
+    api: () => [
+      serve('batch', { ...workflows, maxCachedWorkflows: cachedWorkflows }),
+      serve('api', { maxTaskQueueActivitiesPerSecond: requestsPerSecond }),
+    ],
+    transfer: () => [serve('transfer')],
+    archive: () => [serve('archive')],
+  };
+  const roles = only ? [only] : (Object.keys(queues) as WorkerRole[]);
+  return Promise.all(roles.flatMap((role) => queues[role]()));
+}
+
+function builtWorkflows(): Pick<WorkerOptions, 'workflowBundle' | 'workflowsPath'> {
+  const bundle = join(__dirname, 'workflow-bundle.js');
+  return existsSync(bundle) ? { workflowBundle: { codePath: bundle } } : { workflowsPath: require.resolve('./workflows') };
+}

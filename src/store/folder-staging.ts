@@ -1,0 +1,142 @@
+import { createHash, randomInt } from 'node:crypto';
+import { lstat, mkdir, open, readdir, stat, unlink, utimes, type FileHandle } from 'node:fs/promises';
+import { dirname, join } from 'node:path';
+import type { Content } from './index';
+import { isGone, isOwner, newOwner } from './owner';
+import { isCode, storeError } from './store-error';
+
+const prefix = '.tmp-';
+/** A temporary file of another host or container is left alone until it has not been written to for this long. */
+const abandonedMs = 24 * 3_600_000;
+/** How often a folder may vanish under a writer (because another one emptied it) before that is an error. */
+const folderTries = 50;
+
+/** Whether this is the name of a file that is being written: never listed, and no part of a key. */
+export const isTemporary = (name: string): boolean => name.startsWith(prefix) && isOwner(name.slice(prefix.length));
+
+/** Content on disk under a temporary name, ready to take its place. */
+export interface Staged {
+  path: string;
+  sizeBytes: number;
+  sha256: string;
+}
+
+/** Where and for what something is staged; `location` and `action` are for errors. */
+export interface StagingOptions {
+  location: string;
+  action: string;
+  secret: boolean;
+}
+
+/**
+ * Writes the content under a temporary name into `folder`, making the folder when needed, and waits until it is on the disk.
+ * When `content` fails nothing stays and its error passes; errors of the file system become StoreErrors.
+ */
+export async function stage(folder: string, content: Content, options: StagingOptions): Promise<Staged> {
+  const guard = guardFor(options);
+  const { file, path } = await guard(() => create(folder, options.secret));
+  try {
+    const written = await writeHashed(file, content, guard);
+    await guard(() => finish(file));
+    await guard(() => file.close());
+    return { path, ...written };
+  } catch (error) {
+    await file.close().catch(() => undefined);
+    await unlink(path).catch(() => undefined);
+    throw error;
+  }
+}
+
+type Guard = <T>(work: () => Promise<T>) => Promise<T>;
+
+const guardFor = ({ location, action }: StagingOptions): Guard => async (work) => {
+  try {
+    return await work();
+  } catch (error) {
+    throw storeError(error, location, action);
+  }
+};
+
+async function create(folder: string, secret: boolean): Promise<{ file: FileHandle; path: string }> {
+  for (let tries = 1; ; tries += 1) {
+    const path = join(folder, `${prefix}${newOwner()}`);
+    try {
+      await makeFolder(folder);
+      return { file: await open(path, 'wx', secret ? 0o600 : 0o666), path };
+    } catch (error) {
+      // Someone removed the last object of this folder, and the folder with it, before ours was in it.
+      if (!isCode(error, 'ENOENT') || tries === folderTries) throw error;
+    }
+  }
+}
+
+async function writeHashed(file: FileHandle, content: Content, guard: Guard): Promise<{ sizeBytes: number; sha256: string }> {
+  const hash = createHash('sha256');
+  let sizeBytes = 0;
+  const append = async (chunk: Uint8Array) => {
+    hash.update(chunk);
+    sizeBytes += chunk.byteLength;
+    await guard(() => writeAll(file, chunk));
+  };
+  if (typeof content === 'string') await append(Buffer.from(content));
+  else if (content instanceof Uint8Array) await append(content);
+  else for await (const chunk of content) await append(chunk);
+  return { sizeBytes, sha256: hash.digest('hex') };
+}
+
+async function writeAll(file: FileHandle, chunk: Uint8Array): Promise<void> {
+  for (let offset = 0; offset < chunk.byteLength; ) {
+    offset += (await file.write(chunk, offset, chunk.byteLength - offset)).bytesWritten;
+  }
+}
+
+async function finish(file: FileHandle): Promise<void> {
+  // Versions are made of inode, size and modification time. Clocks of file systems tick in milliseconds and inodes are used again,
+  // so the time gets a random part: an object that was removed and made again within one tick still has another version.
+  const seconds = (Date.now() + randomInt(1_000) / 1_000) / 1_000;
+  await file.utimes(seconds, seconds);
+  await file.sync();
+}
+
+/** Makes a file that is about to replace another one younger than it, so that no version ever comes back. */
+export async function outdate(path: string, replaced: string): Promise<void> {
+  const [own, other] = await Promise.all([lstat(path), stat(replaced).catch(() => null)]);
+  if (!other || own.mtimeMs > other.mtimeMs) return;
+  const seconds = (other.mtimeMs + 1) / 1_000;
+  await utimes(path, seconds, seconds);
+}
+
+async function makeFolder(folder: string): Promise<void> {
+  const first = await mkdir(folder, { recursive: true });
+  if (first === undefined) return;
+  for (let made = folder; made.length >= first.length; made = dirname(made)) await syncFolder(dirname(made));
+}
+
+/** Waits until the folder's entries are on the disk, where the file system knows such a thing. */
+export async function syncFolder(folder: string): Promise<void> {
+  try {
+    const handle = await open(folder, 'r');
+    try {
+      await handle.sync();
+    } finally {
+      await handle.close();
+    }
+  } catch (error) {
+    if (!isCode(error, 'EINVAL', 'ENOTSUP', 'EOPNOTSUPP', 'EISDIR', 'EPERM', 'EBADF', 'ENOENT')) throw error;
+  }
+}
+
+/** Removes what killed writers left in a folder: files of processes that are gone, and of unknown ones after a day. */
+export async function sweep(folder: string): Promise<void> {
+  const names = await readdir(folder).catch(() => []);
+  for (const name of names.filter(isTemporary)) {
+    const path = join(folder, name);
+    if (await isLeftOver(path, name)) await unlink(path).catch(() => undefined);
+  }
+}
+
+async function isLeftOver(path: string, name: string): Promise<boolean> {
+  if (isGone(name.slice(prefix.length))) return true;
+  const found = await lstat(path).catch(() => null);
+  return found !== null && Date.now() - found.mtimeMs > abandonedMs;
+}

@@ -1,0 +1,35 @@
+/** A process that works on a store together with others; run by folder.test.ts. Prints its answer as JSON. */
+import { text } from 'node:stream/consumers';
+import { FolderStore } from '../../src/store/folder';
+
+const rounds = 25;
+
+async function count(store: FolderStore, name: string): Promise<{ won: number[] }> {
+  const won: number[] = [];
+  for (let round = 0; round < rounds; round += 1) {
+    if (await store.createIfAbsent(`claims/${round}`, name)) won.push(round);
+    for (let added = false; !added; ) {
+      const { version } = (await store.stat('counter'))!;
+      const value = Number(await text(await store.openRead('counter')));
+      added = await store.replaceIf('counter', String(value + 1), version);
+    }
+  }
+  return { won };
+}
+
+/** What ensureWritable says to a user who owns nothing here. */
+async function denied(store: FolderStore): Promise<unknown> {
+  const nobody = 65_534;
+  if (process.getuid?.() === 0) process.setuid!(nobody);
+  return store.ensureWritable().then(
+    () => ({ message: 'it was writable' }),
+    (error: Error & { code: string; location: string }) => ({ name: error.name, code: error.code, location: error.location, message: error.message }),
+  );
+}
+
+async function main(): Promise<void> {
+  const [root, task, name] = process.argv.slice(2);
+  const store = new FolderStore(root!);
+  console.log(JSON.stringify(task === 'count' ? await count(store, name!) : await denied(store)));
+}
+void main();

@@ -1,6 +1,7 @@
 import { isDeepStrictEqual } from 'node:util';
 import { WorkflowNotFoundError } from '@temporalio/client';
 import type { Client } from '@temporalio/client';
+import { registeredAttributes } from '../client/registered-attributes';
 import type { AcceptedBatch, BatchActivities } from '../contract/activities';
 import { documentOutcomeSchema, inputFileSchema } from '../contract/archive';
 import type { JobTotals } from '../contract/archive';
@@ -9,13 +10,12 @@ import type { BatchInput } from '../contract/batch';
 import { failureTypes } from '../contract/failures';
 import { batchKeys, jobKeys } from '../contract/keys';
 import { jobWorkflowId } from '../contract/messages';
-import type { JobReport } from '../contract/messages';
+import type { JobReport, SearchAttributeName } from '../contract/messages';
 import { addOutcome, noTotals } from '../domain/totals';
 import type { Store } from '../store';
 import { findJson, jsonText, readJsonLines } from '../store/jsonl';
 import type { Dependencies } from './dependencies';
 import { giveUp } from './failure';
-import { registeredAttributes } from './search-attributes';
 
 /** Activities of the batch that touch the store and Temporal for an instant. */
 export function createBatchActivities({ store, temporal }: Dependencies): Pick<BatchActivities, 'acceptBatch' | 'findClosedJobs'> {
@@ -25,7 +25,7 @@ export function createBatchActivities({ store, temporal }: Dependencies): Pick<B
       if (await store.stat(batchKeys(batchId).manifest)) throw giveUp(failureTypes.batchIdTaken, `Batch ${batchId} is finished; start another one under a new id`);
       await keepInput(store, batchId, parsed, startedAt);
       const { source: _source, classify: _classify, ...rest } = parsed;
-      return { input: rest, attributes: await registeredAttributes(temporal), archive: store.location };
+      return { input: rest, attributes: await attributesOf(temporal), archive: store.location };
     },
 
     async findClosedJobs({ batchId, jobs }): Promise<JobReport[]> {
@@ -54,6 +54,15 @@ async function keepInput(store: Store, batchId: string, input: BatchInput, accep
   const known = await findJson(store, key, inputFileSchema);
   if (!isDeepStrictEqual(known?.input, input)) {
     throw giveUp(failureTypes.batchIdTaken, `Batch ${batchId} was accepted before with another input; start this one under a new id`);
+  }
+}
+
+/** A server that does not say which it knows has none, as far as a batch is concerned: lists show less, and nothing breaks. */
+async function attributesOf({ connection, options }: Client): Promise<SearchAttributeName[]> {
+  try {
+    return await registeredAttributes(connection, options.namespace);
+  } catch {
+    return [];
   }
 }
 

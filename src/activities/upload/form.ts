@@ -4,14 +4,12 @@ import type { TransformCallback } from 'node:stream';
 import type { PlanLine } from '../../contract/archive';
 import { jobKeys, jobName } from '../../contract/keys';
 import { BodyLengthError } from '../../plangrep/errors';
+import { maxFormBytes, unconfirmedFiles } from '../../plangrep/form';
 import { UnsendableError } from './file';
 import type { SourceFile } from './file';
 import { settleSent, streamsPerJob, withFile } from './job-upload';
 import type { JobUpload } from './job-upload';
 import { runPool } from './pool';
-
-/** Largest file for a form upload, in bytes; "a few hundred MB" is all the documentation says (/concepts/uploads). */
-export const maxFormBytes = 200_000_000;
 
 /**
  * Sends documents by the multipart form, one file a request. The form has no idempotency key, so after a doubtful attempt
@@ -51,8 +49,11 @@ async function sendForm(upload: JobUpload, line: PlanLine, file: SourceFile): Pr
     ...(line.sha256 && { sha256: line.sha256 }),
   };
   try {
-    const { uploads } = await deps.plangrep.uploadFiles(remote.jobId, [form], { flowId: `${ref.batchId}/${jobName(ref.job)}/${line.seq}`, signal });
-    const documentId = uploads[0]?.documentId ?? null;
+    const answer = await deps.plangrep.uploadFiles(remote.jobId, [form], { flowId: `${ref.batchId}/${jobName(ref.job)}/${line.seq}`, signal });
+    if (unconfirmedFiles([form], answer).length > 0) {
+      throw new UnsendableError({ code: 'remote_error', message: `Plangrep took the request but does not list the file (${answer.status ?? 'no status'})` });
+    }
+    const documentId = answer.uploads[0]?.documentId ?? null;
     const sha256 = hash.digest('hex');
     await ledger.markSent(line.seq, { documentId, etag: null, sha256 });
     settleSent(upload, line, documentId, sha256);

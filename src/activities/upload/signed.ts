@@ -1,6 +1,6 @@
 import type { PlanLine } from '../../contract/archive';
 import { BodyLengthError, needsNewRegistration, RejectedError, TransportError } from '../../plangrep/errors';
-import type { RegisterFile } from '../../plangrep/bodies';
+import type { RegisterFile } from '../../plangrep/client';
 import { UnsendableError } from './file';
 import type { SourceFile } from './file';
 import { settleSent, streamsPerJob, withFile } from './job-upload';

@@ -50,7 +50,11 @@ export const jobKeys = (batchId: string, job: number) => {
     sent: `${work}/sent`,
     /** Upload's account of each document: sent under which documentId, or why not. */
     uploads: `${work}/uploads.jsonl`,
-    /** What the result says of each document, extracted while it was archived. */
+    /** What passed by while the result was archived, in its order: artifacts, documents, usage. */
+    extract: `${work}/extract.jsonl`,
+    /** Artifacts archived so far, in slices of files.jsonl's lines: spares hashing them again. */
+    archived: `${work}/archived`,
+    /** What the result says of each document, its archived artifacts included. */
     results: `${work}/results.jsonl`,
   };
 };

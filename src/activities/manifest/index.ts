@@ -1,0 +1,134 @@
+import { cancellationSignal, heartbeat } from '@temporalio/activity';
+import type { ManifestRequest, ManifestTotals, TransferActivities } from '../../contract/activities';
+import { inputFileSchema, jobFileSchema, manifestSchema, planSchema, type Manifest, type ManifestLine } from '../../contract/archive';
+import { batchFolder, batchKeys, jobKeys, workFolder } from '../../contract/keys';
+import { addLine, finalStatus, lostLine, lostReason, manifestBodyText, manifestJob, manifestText, manifestTotals, newTally } from '../../domain/manifest';
+import type { ManifestBody, ManifestTally } from '../../domain/manifest';
+import { JobTree, manifestLines } from '../../domain/manifest-lines';
+import type { Store } from '../../store';
+import { Digest, digestOf, sha256 } from '../../store/digest';
+import { findJson, jsonLines, parseJson, readBytes, readJson } from '../../store/jsonl';
+import type { Dependencies } from '../dependencies';
+import { findOriginals, placedLines, readJobTree, readOutcomes } from './sources';
+
+/** How often this work tells that it lives, in ms; the SDK sends what the heartbeat timeout allows. */
+const heartbeatEveryMs = 10_000;
+/** Largest job.json that is read. */
+const maxJobFileBytes = 1024 * 1024;
+
+type Digests = Map<string, string>;
+
+/** Activity that ends a batch: writes what became of every document. */
+export function createManifestActivities({ store }: Pick<Dependencies, 'store'>): Pick<TransferActivities, 'writeManifest'> {
+  return {
+    writeManifest: async (request) => {
+      const pulse = setInterval(() => heartbeat(), heartbeatEveryMs);
+      try {
+        const totals = (await findTotals(store, request.batchId)) ?? (await writeOnce(store, request));
+        await store.removeAll(workFolder(request.batchId));
+        return totals;
+      } finally {
+        clearInterval(pulse);
+      }
+    },
+  };
+}
+
+/** Another attempt wrote the manifest meanwhile. */
+class AlreadyWrittenError extends Error {}
+
+async function findTotals(store: Store, batchId: string): Promise<ManifestTotals | null> {
+  const manifest = await findJson(store, batchKeys(batchId).manifest, manifestSchema);
+  return manifest && manifestTotals(manifest);
+}
+
+async function writeOnce(store: Store, request: ManifestRequest): Promise<ManifestTotals> {
+  try {
+    return await writeBatch(store, request);
+  } catch (error) {
+    if (error instanceof AlreadyWrittenError) return (await findTotals(store, request.batchId))!;
+    throw error;
+  }
+}
+
+async function writeBatch(store: Store, request: ManifestRequest): Promise<ManifestTotals> {
+  const { batchId } = request;
+  const keys = batchKeys(batchId);
+  const { input } = await readJson(store, keys.input, inputFileSchema);
+  const digests: Digests = new Map();
+  const { tree, tally } = await writeLines(store, request, digests);
+  for (const key of [keys.input, keys.plan]) await addDigest(store, batchId, key, digests);
+  const jobs = await readJobs(store, batchId, tree, tally, digests);
+  const body: ManifestBody = {
+    batchId,
+    status: finalStatus(tally, request),
+    labels: input.labels,
+    projectId: request.projectId,
+    startedAt: request.startedAt,
+    closedAt: request.closedAt,
+    counts: tally.counts,
+    pages: tally.pages,
+    bytes: tally.bytes,
+    credits: jobs.reduce((sum, { credits }) => sum + credits, 0),
+    jobs,
+    sha256: Object.fromEntries([...digests].sort(([a], [b]) => (a < b ? -1 : 1))),
+    error: request.error,
+  };
+  const written = await store.createIfAbsent(keys.manifest, manifestText(body, sha256(manifestBodyText(body))));
+  return written ? manifestTotals(body) : (await findTotals(store, batchId))!;
+}
+
+/** manifest.jsonl, from the plan and the jobs' outcomes. Without a plan it is empty. */
+async function writeLines(store: Store, request: ManifestRequest, digests: Digests): Promise<{ tree: JobTree; tally: ManifestTally }> {
+  const { batchId } = request;
+  const keys = batchKeys(batchId);
+  const tally = newTally();
+  const plan = await findJson(store, keys.plan, planSchema);
+  // Lines of a plan that was never finished stand for nothing.
+  if (!plan) await store.remove(keys.planLines);
+  const tree = plan ? await readJobTree(store, batchId, plan.jobs.length) : new JobTree(0, []);
+  const digest = new Digest();
+  const lines = plan ? documentLines(store, request, tree, tally, digest) : [];
+  const written = await store.write(keys.manifestLines, jsonLines(lines));
+  digests.set(relative(batchId, keys.manifestLines), written.sha256);
+  if (plan) digests.set(relative(batchId, keys.planLines), digest.hex());
+  return { tree, tally };
+}
+
+async function* documentLines(store: Store, { batchId, failure }: ManifestRequest, tree: JobTree, tally: ManifestTally, digest: Digest): AsyncGenerator<ManifestLine> {
+  const signal = cancellationSignal();
+  const lines = manifestLines(placedLines(store, batchId, digest), {
+    originals: await findOriginals(store, batchId),
+    outcomes: (plannedJob) => readOutcomes(store, batchId, tree.family(plannedJob)),
+    lost: ({ line, offset }, plannedJob) => lostLine(line, tree.holder(plannedJob, offset), failure ?? lostReason),
+  });
+  for await (const { line, original } of lines) {
+    signal.throwIfAborted();
+    addLine(tally, line, original);
+    yield line;
+  }
+  // An attempt that was given up, and woke after the next one had done its work, must not replace what that one wrote.
+  if (await store.stat(batchKeys(batchId).manifest)) throw new AlreadyWrittenError();
+}
+
+/** Each job's entry, and the digests of its files. */
+async function readJobs(store: Store, batchId: string, tree: JobTree, tally: ManifestTally, digests: Digests): Promise<Manifest['jobs']> {
+  const jobs: Manifest['jobs'] = [];
+  for (const job of tree.jobs()) {
+    cancellationSignal().throwIfAborted();
+    const keys = jobKeys(batchId, job);
+    const text = (await store.stat(keys.job)) && (await readBytes(store, keys.job, maxJobFileBytes));
+    if (text) digests.set(relative(batchId, keys.job), sha256(text));
+    await addDigest(store, batchId, keys.documents, digests);
+    await addDigest(store, batchId, keys.files, digests);
+    jobs.push(manifestJob(tally, job, tree.parents.get(job) ?? null, text && parseJson(text.toString(), jobFileSchema, keys.job, null)));
+  }
+  return jobs;
+}
+
+async function addDigest(store: Store, batchId: string, key: string, digests: Digests): Promise<void> {
+  const digest = await digestOf(store, key);
+  if (digest) digests.set(relative(batchId, key), digest.sha256);
+}
+
+const relative = (batchId: string, key: string): string => key.slice(batchFolder(batchId).length + 1);

@@ -1,0 +1,60 @@
+import { documentOutcomeSchema, followUpSchema, planLineSchema, type FollowUp } from '../../contract/archive';
+import { batchKeys, jobKeys } from '../../contract/keys';
+import type { Settled } from '../../domain/manifest';
+import { JobTree, type PlacedLine } from '../../domain/manifest-lines';
+import { NotFoundError, type Store } from '../../store';
+import type { Digest } from '../../store/digest';
+import { parseJson, readJson, readJsonLines, splitLines } from '../../store/jsonl';
+
+/** The plan's lines with their offsets; `digest` sees every byte. @throws NotFoundError, BrokenFileError */
+export async function* placedLines(store: Store, batchId: string, digest: Digest): AsyncGenerator<PlacedLine> {
+  const key = batchKeys(batchId).planLines;
+  let offset = 0;
+  let number = 0;
+  for await (const text of splitLines(digest.through(await store.openRead(key)), key)) {
+    number += 1;
+    yield { line: parseJson(text.toString(), planLineSchema, key, number), offset };
+    offset += text.length + 1;
+  }
+}
+
+// Inside a JSON string the quotes would be escaped, so this occurs only where it is meant.
+const noDuplicate = '"duplicateOf":null';
+
+/** `seq` of every document that another one of the plan equals. @throws NotFoundError, BrokenFileError */
+export async function findOriginals(store: Store, batchId: string): Promise<Set<number>> {
+  const key = batchKeys(batchId).planLines;
+  const originals = new Set<number>();
+  let number = 0;
+  for await (const text of splitLines(await store.openRead(key), key)) {
+    number += 1;
+    // Most lines are no duplicates and need no parsing.
+    if (text.includes(noDuplicate)) continue;
+    const { duplicateOf } = parseJson(text.toString(), planLineSchema, key, number);
+    if (duplicateOf !== null) originals.add(duplicateOf);
+  }
+  return originals;
+}
+
+/** The batch's jobs, those of the plan and those that were made of them. */
+export async function readJobTree(store: Store, batchId: string, planned: number): Promise<JobTree> {
+  const followUps: FollowUp[] = [];
+  for await (const { key } of store.list(batchKeys(batchId).followUps)) followUps.push(await readJson(store, key, followUpSchema));
+  return new JobTree(planned, followUps);
+}
+
+/**
+ * What these jobs say of their documents. A document occurs in one of them; were it in several, the last would have had it last.
+ * A job without documents.jsonl says nothing. @throws BrokenFileError
+ */
+export async function readOutcomes(store: Store, batchId: string, jobs: number[]): Promise<Map<number, Settled>> {
+  const settled = new Map<number, Settled>();
+  for (const job of jobs) {
+    try {
+      for await (const outcome of readJsonLines(store, jobKeys(batchId, job).documents, documentOutcomeSchema)) settled.set(outcome.seq, { job, outcome });
+    } catch (error) {
+      if (!(error instanceof NotFoundError)) throw error;
+    }
+  }
+  return settled;
+}

@@ -1,0 +1,133 @@
+import type { ManifestRequest, ManifestTotals } from '../contract/activities';
+import type { DocumentOutcome, JobFile, Manifest, ManifestLine, PlanLine } from '../contract/archive';
+import { outcomes, type Counts, type Outcome, type Reason } from '../contract/batch';
+
+/** A document's outcome, and the job whose documents.jsonl holds it. */
+export interface Settled {
+  job: number;
+  outcome: DocumentOutcome;
+}
+
+/** What a duplicate takes over from the document it equals. */
+export type Original = Pick<ManifestLine, 'outcome' | 'pages' | 'job' | 'jobId' | 'documentId' | 'result'>;
+
+/** Why a document has no outcome when nobody gave a reason. */
+export const lostReason: Reason = { code: 'job_workflow_lost', message: 'The job of this document ended without an account of it.' };
+
+type Ending = Omit<ManifestLine, 'seq' | 'source' | 'fileName' | 'sizeBytes' | 'classification' | 'duplicateOf'>;
+
+const nothing: Omit<Ending, 'outcome' | 'reason' | 'sha256' | 'pages'> = {
+  job: null,
+  jobId: null,
+  documentId: null,
+  credits: null,
+  pagesFailed: null,
+  result: null,
+  artifacts: [],
+};
+
+/** The line of a document that its job gave an outcome. */
+export function settledLine(plan: PlanLine, { job, outcome }: Settled): ManifestLine {
+  return lineOf(plan, { ...outcome, job, sha256: outcome.sha256 ?? plan.sha256 });
+}
+
+/** The line of a document whose job (the last it was handed to) gave it no outcome. */
+export function lostLine(plan: PlanLine, job: number, reason: Reason): ManifestLine {
+  const outcome = reason.code === 'cancelled' || reason.code === 'expired' ? reason.code : 'failed';
+  return lineOf(plan, { ...nothing, outcome, reason, job, sha256: plan.sha256, pages: plan.pages });
+}
+
+/** The line of a document that no job got: rejected, or skipped because an earlier batch processed it. */
+export function leftOutLine(plan: PlanLine, reason: Reason): ManifestLine {
+  const outcome = reason.code === 'skipped' ? 'skipped' : 'rejected';
+  return lineOf(plan, { ...nothing, outcome, reason, sha256: plan.sha256, pages: plan.pages });
+}
+
+/** The line of a document with the same content as an earlier one of this batch: it points where that one points, and costs nothing. */
+export function duplicateLine(plan: PlanLine, reason: Reason, original: Original): ManifestLine {
+  const { pages, job, jobId, documentId, result } = original;
+  return lineOf(plan, { ...nothing, outcome: 'duplicate', reason, sha256: plan.sha256, pages, job, jobId, documentId, result });
+}
+
+/** Fields in one fixed order, so that equal lines are equal bytes. */
+function lineOf(plan: PlanLine, ending: Ending): ManifestLine {
+  return {
+    seq: plan.seq,
+    source: plan.source,
+    fileName: plan.fileName,
+    sizeBytes: plan.sizeBytes,
+    sha256: ending.sha256,
+    pages: ending.pages,
+    classification: plan.classification,
+    outcome: ending.outcome,
+    reason: ending.reason,
+    job: ending.job,
+    jobId: ending.jobId,
+    documentId: ending.documentId,
+    duplicateOf: plan.duplicateOf,
+    credits: ending.credits,
+    pagesFailed: ending.pagesFailed,
+    result: ending.result,
+    artifacts: ending.artifacts,
+  };
+}
+
+/** What manifest lines add up to. */
+export interface ManifestTally {
+  counts: Manifest['counts'];
+  /** Pages of the documents that a result names, each content once. */
+  pages: number;
+  /** Bytes of the documents that jobs got. */
+  bytes: number;
+  /** Documents that are processed or skipped, or duplicates of such a one. */
+  good: number;
+  jobs: Map<number, { documents: number; credits: number }>;
+}
+
+/** The tally of no line. */
+export function newTally(): ManifestTally {
+  const counts = { documents: 0, ...Object.fromEntries(outcomes.map((outcome) => [outcome, 0])) } as Manifest['counts'];
+  return { counts, pages: 0, bytes: 0, good: 0, jobs: new Map() };
+}
+
+const isGood = (outcome: Outcome): boolean => outcome === 'processed' || outcome === 'skipped';
+
+/** Counts one line; `original` is the outcome of the document that a duplicate equals. */
+export function addLine(tally: ManifestTally, line: ManifestLine, original: Outcome | null): void {
+  tally.counts.documents += 1;
+  tally.counts[line.outcome] += 1;
+  if (isGood(original ?? line.outcome)) tally.good += 1;
+  if (line.outcome === 'duplicate' || line.job === null) return;
+  tally.bytes += line.sizeBytes ?? 0;
+  if (line.result) tally.pages += line.pages ?? 0;
+  const job = tally.jobs.get(line.job) ?? { documents: 0, credits: 0 };
+  tally.jobs.set(line.job, { documents: job.documents + 1, credits: job.credits + (line.credits ?? 0) });
+}
+
+/** How the batch ended: `completed` only when every document is processed or skipped, or a duplicate of such a one. */
+export function finalStatus(tally: ManifestTally, ended: Pick<ManifestRequest, 'failure' | 'error'>): ManifestTotals['status'] {
+  if (ended.error) return 'failed';
+  if (tally.good === tally.counts.documents) return 'completed';
+  return ended.failure?.code === 'cancelled' ? 'cancelled' : 'completed_with_errors';
+}
+
+/** The entry of one job. What Plangrep says it debited counts; without that, what its documents add up to. */
+export function manifestJob(tally: ManifestTally, job: number, parent: number | null, file: JobFile | null): Manifest['jobs'][number] {
+  const { documents, credits } = tally.jobs.get(job) ?? { documents: 0, credits: 0 };
+  return { job, jobId: file?.jobId ?? null, status: file?.status ?? null, parent, documents, credits: file?.creditsDebited ?? credits };
+}
+
+/** All of manifest.json but its checksum. */
+export type ManifestBody = Omit<Manifest, 'checksum'>;
+
+/** What the checksum of manifest.json is made of. */
+export const manifestBodyText = (body: object): string => `${JSON.stringify(body, null, 2)}\n`;
+
+/** manifest.json, byte for byte. */
+export const manifestText = (body: object, checksum: string): string => manifestBodyText({ ...body, checksum });
+
+/** What the workflow is told of a manifest; outcomes that did not occur are left out. */
+export function manifestTotals({ status, counts: { documents, ...counts }, pages, credits }: Manifest | ManifestBody): ManifestTotals {
+  const occurred = Object.fromEntries(Object.entries(counts).filter(([, count]) => count > 0)) as Counts;
+  return { status, documents, counts: occurred, pages, credits };
+}

@@ -1,4 +1,4 @@
-import { stat, writeFile } from 'node:fs/promises';
+import { rename, stat, writeFile } from 'node:fs/promises';
 import { resolve } from 'node:path';
 import { bundleWorkflowCode, DefaultLogger } from '@temporalio/worker';
 
@@ -21,7 +21,9 @@ async function main(): Promise<void> {
     }),
   });
   const file = resolve(lib, 'workflow-bundle.js');
-  await writeFile(file, code);
+  // Its time says when the build was whole, so it must not appear in parts.
+  await writeFile(`${file}.tmp`, code);
+  await rename(`${file}.tmp`, file);
   const { size } = await stat(file);
   if (size > maxBundleBytes) throw new Error(`The workflow bundle has ${size} bytes, more than ${Math.floor(maxBundleBytes)}: look at what src/workflows imports`);
   console.log(`lib/workflow-bundle.js: ${size} bytes`);

@@ -1,0 +1,81 @@
+import { Readable } from 'node:stream';
+import { setTimeout as sleep } from 'node:timers/promises';
+import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
+import type { RequestFault } from './faults';
+import type { SimulatorState } from './state';
+
+const gatewayPage = '<html><head><title>502 Bad Gateway</title></head><body><center><h1>502 Bad Gateway</h1></center></body></html>\n';
+
+/** Lets scripted faults happen to the requests of a server. */
+export function meetFaults(app: FastifyInstance, state: SimulatorState): void {
+  app.addHook('onRequest', async (request, reply) => {
+    const { operation } = request.routeOptions.config;
+    const fault = operation === undefined ? undefined : state.faults.forRequest(operation, request.url);
+    if (!fault || operation === undefined) return;
+    request.fault = fault;
+    if (fault.delayMs !== undefined) await sleep(fault.delayMs);
+    if (fault.drop === 'before') return cut(state, operation, request, reply);
+    if (answersItself(fault) && !fault.after) return sendScripted(fault, reply);
+  });
+  app.addHook('onSend', async (request, reply, payload) => {
+    const { fault } = request;
+    const { operation } = request.routeOptions.config;
+    if (!fault || operation === undefined) return payload;
+    if (fault.drop === 'after') return cut(state, operation, request, reply);
+    if (fault.truncateBytes !== undefined) return cutShort(reply, payload, fault.truncateBytes);
+    if (fault.etag !== undefined) reply.header('etag', fault.etag);
+    if (answersItself(fault) && fault.after) return replaceAnswer(fault, reply);
+    return payload;
+  });
+}
+
+/** A fault with no effect but a delay leaves the answer as it is; one with none at all answers 500. */
+function answersItself(fault: RequestFault): boolean {
+  if (fault.status !== undefined || fault.html || fault.body !== undefined) return true;
+  return fault.drop === undefined && fault.truncateBytes === undefined && fault.etag === undefined && fault.delayMs === undefined;
+}
+
+function scripted(fault: RequestFault): { status: number; type: string; body: string } {
+  const status = fault.status ?? (fault.html ? 502 : 500);
+  if (fault.html) return { status, type: 'text/html', body: gatewayPage };
+  if (typeof fault.body === 'string') return { status, type: 'text/plain', body: fault.body };
+  const body = fault.body ?? { error: { code: 'scripted_fault', message: 'A scripted fault.' } };
+  return { status, type: 'application/json', body: JSON.stringify(body) };
+}
+
+function sendScripted(fault: RequestFault, reply: FastifyReply): FastifyReply {
+  const { status, type, body } = scripted(fault);
+  return reply.code(status).header('content-type', type).headers(fault.headers ?? {}).send(body);
+}
+
+function replaceAnswer(fault: RequestFault, reply: FastifyReply): string {
+  const { status, type, body } = scripted(fault);
+  reply.removeHeader('content-length').code(status).header('content-type', type).headers(fault.headers ?? {});
+  return body;
+}
+
+function cut(state: SimulatorState, operation: string, request: FastifyRequest, reply: FastifyReply): FastifyReply {
+  state.counters.count(operation, 'dropped');
+  request.raw.socket.destroy();
+  return reply.hijack();
+}
+
+/** The first bytes of an answer that promises all of them; then the connection is cut. */
+function cutShort(reply: FastifyReply, payload: unknown, bytes: number): Readable {
+  const whole = typeof payload === 'string' || Buffer.isBuffer(payload) ? [Buffer.from(payload as string)] : (payload as AsyncIterable<Buffer | string>);
+  if (Array.isArray(whole)) reply.header('content-length', whole[0]!.length);
+  return Readable.from(firstBytes(whole, bytes), { objectMode: false });
+}
+
+async function* firstBytes(whole: Iterable<Buffer> | AsyncIterable<Buffer | string>, bytes: number): AsyncGenerator<Buffer> {
+  let left = bytes;
+  for await (const piece of whole) {
+    const chunk = Buffer.from(piece as string).subarray(0, left);
+    left -= chunk.length;
+    yield chunk;
+    if (left <= 0) break;
+  }
+  // What was written should have left before the error below makes the server cut the connection.
+  await new Promise((resolve) => setImmediate(() => setImmediate(resolve)));
+  throw new Error('cut by a scripted fault');
+}

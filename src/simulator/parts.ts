@@ -1,0 +1,155 @@
+import { createHash } from 'node:crypto';
+import { ApiError } from './errors';
+import { countedBytes, receive, toFinding, type IntakeTools, type Received } from './intake';
+import type { ScratchFile } from './scratch';
+
+/** A part that was received whole. */
+export interface StoredPart {
+  sizeBytes: number;
+  sha256: string;
+  /** With its quotes. */
+  etag: string;
+}
+
+/** What a part must be. */
+export interface ExpectedPart {
+  sizeBytes: number;
+  /** Hex; null when the request does not say. */
+  sha256: string | null;
+}
+
+/** The ETag of content. Like that of an object store it says nothing that a client should rely on. */
+export const etagOf = (sha256: string): string => `"${sha256.slice(0, 32)}"`;
+
+/**
+ * The parts of one multipart upload, in any order and at the same time. A part is a temporary file until the hash over the whole
+ * has reached it; of a document small enough for counting its pages, until the upload is complete.
+ */
+export class Parts {
+  readonly #stored = new Map<number, StoredPart>();
+  readonly #files = new Map<number, ScratchFile>();
+  readonly #tools: IntakeTools;
+  readonly #hashAtOnce: boolean;
+  readonly #hash = createHash('sha256');
+  #hashedParts = 0;
+  #hashedBytes = 0;
+  #looksLikePdf = false;
+  #hashing: Promise<void> = Promise.resolve();
+
+  constructor(sizeBytes: number, tools: IntakeTools) {
+    this.#tools = tools;
+    this.#hashAtOnce = sizeBytes > countedBytes;
+  }
+
+  /** What is stored under this number. */
+  get(partNumber: number): StoredPart | undefined {
+    return this.#stored.get(partNumber);
+  }
+
+  /**
+   * Takes a part; a repeat replaces it.
+   *
+   * @throws ApiError 400 when it is not what it should be; then an earlier one stays. 409 when the part is already part of the hash and was another one.
+   */
+  async write(partNumber: number, body: AsyncIterable<Buffer>, expected: ExpectedPart): Promise<StoredPart> {
+    const { file, part } = await this.#receive(body);
+    try {
+      checkPart(part, expected);
+      await this.#commit(partNumber, part, file);
+    } catch (error) {
+      await file.remove();
+      throw error;
+    }
+    return part;
+  }
+
+  /** The whole, put together from parts 1 to `count`, which must all be there. */
+  async finish(count: number): Promise<Received> {
+    if (!this.#hashAtOnce) return receive(this.#read(count), this.#tools);
+    await this.#hashing;
+    const sizeBytes = this.#hashedBytes;
+    const sha256 = this.#hash.copy().digest('hex');
+    const problem = this.#looksLikePdf ? 'too_large' : 'not_pdf';
+    const finding = toFinding({ problem, message: 'The document is not a PDF.' }, sizeBytes, this.#tools.bytesPerPage);
+    return { sizeBytes, sha256, store: async () => ({ sizeBytes, sha256, ...finding }), discard: async () => undefined };
+  }
+
+  /** Lets everything go. */
+  async discard(): Promise<void> {
+    const files = [...this.#files.values()];
+    this.#files.clear();
+    await Promise.all(files.map((file) => file.remove()));
+  }
+
+  async #receive(body: AsyncIterable<Buffer>): Promise<{ file: ScratchFile; part: StoredPart }> {
+    const file = await this.#tools.scratch.file();
+    const hash = createHash('sha256');
+    let sizeBytes = 0;
+    try {
+      for await (const chunk of body) {
+        hash.update(chunk);
+        await file.handle.appendFile(chunk);
+        sizeBytes += chunk.length;
+      }
+    } catch (error) {
+      await file.remove();
+      throw error;
+    }
+    const sha256 = hash.digest('hex');
+    return { file, part: { sizeBytes, sha256, etag: etagOf(sha256) } };
+  }
+
+  async #commit(partNumber: number, part: StoredPart, file: ScratchFile): Promise<void> {
+    if (partNumber <= this.#hashedParts) {
+      if (this.#stored.get(partNumber)?.sha256 !== part.sha256) {
+        throw new ApiError(409, 'PartAlreadyStored', 'This part was stored with other bytes; register the file again.');
+      }
+      return file.remove();
+    }
+    const earlier = this.#files.get(partNumber);
+    this.#files.set(partNumber, file);
+    this.#stored.set(partNumber, part);
+    await earlier?.remove();
+    if (!this.#hashAtOnce) return;
+    this.#hashing = this.#hashing.then(() => this.#hashOn());
+    await this.#hashing;
+  }
+
+  /** Hashes the parts that follow without a gap, and lets them go. */
+  async #hashOn(): Promise<void> {
+    for (let file = this.#takeNext(); file !== undefined; file = this.#takeNext()) {
+      for await (const chunk of read(file)) {
+        if (this.#hashedBytes === 0) this.#looksLikePdf = chunk.subarray(0, 1024).includes('%PDF-');
+        this.#hash.update(chunk);
+        this.#hashedBytes += chunk.length;
+      }
+      await file.remove();
+    }
+  }
+
+  #takeNext(): ScratchFile | undefined {
+    const file = this.#files.get(this.#hashedParts + 1);
+    if (file) this.#files.delete(++this.#hashedParts);
+    return file;
+  }
+
+  async *#read(count: number): AsyncGenerator<Buffer> {
+    for (let partNumber = 1; partNumber <= count; partNumber++) {
+      const file = this.#files.get(partNumber);
+      if (file) yield* read(file);
+    }
+  }
+}
+
+function read(file: ScratchFile): AsyncIterable<Buffer> {
+  return file.handle.createReadStream({ start: 0, autoClose: false });
+}
+
+function checkPart(part: StoredPart, expected: ExpectedPart): void {
+  if (part.sizeBytes !== expected.sizeBytes) {
+    throw new ApiError(400, 'IncompleteBody', `The part has ${part.sizeBytes} bytes instead of ${expected.sizeBytes}.`);
+  }
+  if (expected.sha256 !== null && part.sha256 !== expected.sha256) {
+    throw new ApiError(400, 'BadDigest', 'The SHA-256 of the part is another one.');
+  }
+}

@@ -1,0 +1,35 @@
+import { mkdtemp, open, rm, type FileHandle } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+
+/** A temporary file; {@link ScratchFile.remove} is safe to repeat. */
+export interface ScratchFile {
+  readonly path: string;
+  readonly handle: FileHandle;
+  remove(): Promise<void>;
+}
+
+/** Temporary files in one folder, which is made when the first is asked for and goes when the simulator ends. */
+export class Scratch {
+  #folder: Promise<string> | null = null;
+  #files = 0;
+
+  /** An empty file, open for reading and writing. */
+  async file(): Promise<ScratchFile> {
+    this.#folder ??= mkdtemp(join(tmpdir(), 'plangrep-simulator-'));
+    const path = join(await this.#folder, String(++this.#files));
+    const handle = await open(path, 'wx+', 0o600);
+    let removed: Promise<void> | null = null;
+    const remove = async (): Promise<void> => {
+      await handle.close();
+      await rm(path, { force: true });
+    };
+    return { path, handle, remove: () => (removed ??= remove()) };
+  }
+
+  /** Removes everything. */
+  async close(): Promise<void> {
+    if (this.#folder !== null) await rm(await this.#folder, { recursive: true, force: true });
+    this.#folder = null;
+  }
+}

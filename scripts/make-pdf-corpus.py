@@ -1,6 +1,6 @@
 """Writes small PDFs with every structure that makes counting pages hard: python3 make-pdf-corpus.py FOLDER
 
-Each is NAME.pdf; index.json says how many pages each was made with (null: none that a reader could find). Needs pikepdf
+Each is NAME.pdf; index.json says how many pages each was made with (null: there is none, or nothing left that leads to them). Needs pikepdf
 and reportlab on PYTHONPATH. What is written depends on nothing but this file and those two, beside keys drawn at random.
 """
 
@@ -149,6 +149,11 @@ def nested(depth, width):
     return objects
 
 
+def chain(depth):
+    objects = {number: tree([number + 1], 1) for number in range(2, 2 + depth)}
+    return {1: CATALOG, **objects, 2 + depth: PAGE}
+
+
 def table_as_stream(objects):
     """A cross-reference stream over plain objects."""
     data, offsets = bytearray(b"%PDF-1.5\n"), {}
@@ -169,6 +174,8 @@ def tree_documents():
     document("tree-depth-2", 9)(lambda: written(nested(2, 3)))
     document("tree-depth-6", 64)(lambda: written(nested(6, 2)))
     document("tree-chain-of-40", 1)(lambda: written(nested(40, 1)))
+    document("tree-chain-of-20000", 1)(lambda: written(chain(20_000)))
+    document("arrays-within-arrays", 1)(lambda: written({**flat(1), 4: b"[" * 100_000 + b"]" * 100_000}))
     document("tree-5000-flat", 5000)(lambda: written(flat(5000)))
     document("tree-5000-nested", 4096)(lambda: written(nested(6, 4)))
     document("tree-5000-in-object-streams", 5000)(
@@ -192,7 +199,7 @@ def tree_documents():
     )
     document("tree-cycle", 2)(lambda: written({1: CATALOG, 2: tree([3, 4, 2], 2), 3: PAGE, 4: PAGE}))
     document("tree-page-repeated", 4)(lambda: written({1: CATALOG, 2: tree([3, 3, 3, 4], 4), 3: PAGE, 4: PAGE}))
-    document("tree-empty", 0)(lambda: written({1: CATALOG, 2: tree([], 0)}))
+    document("tree-empty", None)(lambda: written({1: CATALOG, 2: tree([], 0)}))
     document("tree-is-a-page", 1)(lambda: written({1: CATALOG, 2: PAGE.replace(b"/Parent 2 0 R", b"")}))
     document("tree-missing", None)(lambda: written({1: CATALOG, 3: PAGE}))
     document("catalog-missing", None)(lambda: written({2: tree([3], 1), 3: PAGE}))
@@ -245,14 +252,14 @@ def broken_documents():
     document("broken-startxref-elsewhere-packed", 7)(lambda: re.sub(startxref, b"startxref\n50", packed()))
     document("broken-table-stream-zeroed", 7)(lambda: zeroed_table_stream(packed()))
     document("broken-tail-cut-10", 7)(lambda: plain()[:-10])
-    document("broken-tail-cut-300", 7)(lambda: plain()[:-300])
-    document("broken-tail-cut-packed", 7)(lambda: packed()[:-60])
+    document("broken-tail-cut-300", None)(lambda: plain()[:-300])
+    document("broken-tail-cut-packed", None)(lambda: packed()[:-60])
     document("broken-cut-in-half", None)(lambda: printed(40)[: len(printed(40)) // 2])
     document("broken-header-only", None)(lambda: b"%PDF-1.7\n")
     document("broken-body-zeroed", None)(lambda: plain()[:20] + b"\x00" * 4000)
     document("broken-line-ends", 7)(lambda: printed(7).replace(b"\n", b"\r\n"))
     document("broken-stream-length", 7)(lambda: re.sub(rb"/Length \d+", b"/Length 1", plain()))
-    document("broken-root-missing", 7)(lambda: re.sub(rb"/Root \d+ 0 R", b"", plain()))
+    document("broken-root-missing", None)(lambda: re.sub(rb"/Root \d+ 0 R", b"", plain()))
     document("garbage-before-100", 7)(lambda: b"x" * 99 + b"\n" + plain())
     document("garbage-before-1000", 7)(lambda: b"x" * 999 + b"\n" + plain())
     document("garbage-before-5000", 7)(lambda: b"x" * 4999 + b"\n" + plain())

@@ -41,6 +41,7 @@ type Answer = { heapBytes: number } & (
   | { tooLarge: number }
   | { io: { code: string; message: string } }
   | { crash: string }
+  | { hang: number }
   | { broken: string }
 );
 
@@ -62,7 +63,7 @@ const passwordErrors = new Set([4, 5]);
 
 /**
  * Counts pages with PDFium in a thread. A document can neither block the event loop nor take the process down: whatever
- * it does to the thread, the thread is replaced and the document is `damaged`.
+ * it does to the thread, the thread is replaced and the document, when it does so in a fresh thread too, is `damaged`.
  */
 export class PageCounter {
   readonly #options: Required<PageCounterOptions>;
@@ -83,9 +84,12 @@ export class PageCounter {
    */
   count(request: CountRequest): Promise<PageCount> {
     return this.#enqueue(async () => {
+      const used = this.#thread !== null;
+      // Bytes are handed over to the thread, and may be needed once more.
+      const again = used && 'bytes' in request ? { bytes: new Uint8Array(request.bytes) } : request;
       const answer = await this.#ask(request);
-      await this.#recycle(answer);
-      return toPageCount(answer);
+      // Earlier documents may have left the thread in a bad way: only in a fresh one a crash is this document's own.
+      return toPageCount('crash' in answer && used ? await this.#ask(again) : answer);
     });
   }
 
@@ -100,11 +104,17 @@ export class PageCounter {
     return result;
   }
 
-  #ask(request: CountRequest): Promise<Answer> {
+  async #ask(request: CountRequest): Promise<Answer> {
+    const answer = await this.#send(request);
+    await this.#recycle(answer);
+    return answer;
+  }
+
+  #send(request: CountRequest): Promise<Answer> {
     const thread = this.#start();
     return new Promise((resolve) => {
       const { hangMs } = this.#options;
-      const timer = setTimeout(() => this.#answer({ crash: `reading it did not end within ${hangMs} ms`, heapBytes: 0 }), hangMs);
+      const timer = setTimeout(() => this.#answer({ hang: hangMs, heapBytes: 0 }), hangMs);
       this.#answer = (answer) => {
         this.#answer = ignore;
         clearTimeout(timer);
@@ -141,7 +151,7 @@ export class PageCounter {
   async #recycle(answer: Answer): Promise<void> {
     this.#documents += 1;
     const worn = this.#documents >= this.#options.documentsPerThread || answer.heapBytes > this.#options.heapBytesPerThread;
-    if (worn || 'crash' in answer || 'broken' in answer) return this.#stop();
+    if (worn || 'crash' in answer || 'hang' in answer || 'broken' in answer) return this.#stop();
     this.#idle = setTimeout(() => void this.close(), this.#options.idleMs).unref();
   }
 
@@ -164,7 +174,8 @@ function toPageCount(answer: Answer): PageCount {
   if ('tooLarge' in answer) return { problem: 'too_large', message: `${answer.tooLarge} bytes are too many to count pages in` };
   if ('io' in answer) throw Object.assign(new Error(answer.io.message), { code: answer.io.code });
   if ('broken' in answer) throw new Error(`PDFium could not be started: ${answer.broken}`);
-  if ('crash' in answer) return { problem: 'damaged', message: `the document cannot be read: ${answer.crash}` };
+  if ('hang' in answer) return { problem: 'damaged', message: `reading the document did not end within ${answer.hang} ms` };
+  if ('crash' in answer) return { problem: 'damaged', message: `the document makes PDFium fail: ${answer.crash}` };
   if (passwordErrors.has(answer.error)) return { problem: 'encrypted', message: 'the document is encrypted and needs a password' };
   if (!answer.header) return { problem: 'not_pdf', message: 'the file is not a PDF' };
   return { problem: 'damaged', message: 'the document is a PDF, but too damaged to find its pages' };

@@ -75,13 +75,14 @@ export class BatchClient {
   /**
    * What the batch is doing or how it ended. Closed batches need no worker; a running one whose worker does not answer within
    * 5 s is shown as far as Temporal itself knows it, with `error.code` `no_worker`.
+   * @param options.ask false leaves a running batch's worker alone and shows what Temporal knows: cheap, and right for one that just started
    * @throws BatchNotFoundError; errors of `@temporalio/client` when Temporal does not answer
    */
-  async status(batchId: string): Promise<BatchSummary> {
+  async status(batchId: string, { ask = true }: { ask?: boolean } = {}): Promise<BatchSummary> {
     const description = await this.#describe(batchId);
     const running = description.status.name === 'RUNNING';
     const [progress, startedAt, nextExpiresAt] = await Promise.all([
-      readProgress(this.#client, description),
+      running && !ask ? unknownProgress(description.typedSearchAttributes, 'planning', null) : readProgress(this.#client, description),
       startOf(this.#client, description),
       running && (await this.#attributes()).includes('ResultExpiresAt') ? nextExpiry(this.#client, batchId) : null,
     ]);

@@ -72,7 +72,7 @@ export function attributesOf(typed: TypedSearchAttributes): { status: BatchStatu
 export function unknownProgress(typed: TypedSearchAttributes, fallback: BatchStatus, error: BatchProgress['error']): BatchProgress {
   const { status, documents, documentsDone } = attributesOf(typed);
   return {
-    status: fallback === 'running' ? (status ?? fallback) : fallback,
+    status: fallback === 'running' || fallback === 'planning' ? (status ?? fallback) : fallback,
     gate: null,
     documents: documents ?? 0,
     documentsDone: documentsDone ?? 0,

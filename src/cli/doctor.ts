@@ -1,0 +1,117 @@
+import { matchProject, unknownProject } from '../activities/project';
+import { environment, readConfig, secretKeyAdvice, type Config } from '../config';
+import { batchKeys, workFolder } from '../contract/keys';
+import { isBatchId } from '../contract/messages';
+import { FolderStore } from '../store/folder';
+import { connectTemporal, readTemporalSettings } from '../temporal-connection';
+import { checkFairness, checkSearchAttributes, checkWorkers } from './doctor-temporal';
+import { exitCodes } from './exit-codes';
+import { toCliError } from './failure';
+import type { Output } from './output';
+import { readProjects } from './project-check';
+import { commandConfig } from './session';
+import { counted } from './text';
+
+/** One thing that was looked at. */
+export interface Check {
+  name: string;
+  ok: boolean;
+  message: string;
+  /** What to do; null when there is nothing to do. */
+  fix: string | null;
+}
+
+/** A check with the exit code that its failure stands for. */
+type Finding = Check & { exitCode?: number };
+
+/** `doctor`: looks at everything a batch needs, and says what to do. */
+export async function doctor(flags: { fix?: boolean; archive?: string }, output: Output): Promise<number> {
+  const config = await attempt('configuration', async () => commandConfig([], flags));
+  const findings: Finding[] = [];
+  if ('ok' in config) findings.push(config);
+  const [temporal, plangrep, archive] = await Promise.all([
+    checkTemporal('ok' in config ? null : config, flags.fix === true),
+    'ok' in config ? [] : checkPlangrep(config),
+    'ok' in config ? [] : checkArchive(config, flags.fix === true),
+  ]);
+  findings.push(...temporal, ...plangrep, ...archive);
+  const failed = findings.filter(({ ok }) => !ok);
+  const checks = findings.map(({ name, ok, message, fix }) => ({ name, ok, message, fix }));
+  const lines = checks.map(({ name, ok, message, fix }) => `${ok ? 'ok     ' : 'PROBLEM'}  ${name}: ${message}${fix === null ? '' : `\n         → ${fix}`}`);
+  output.answer({ ok: failed.length === 0, checks }, lines.join('\n'));
+  if (failed.length === 0) return exitCodes.ok;
+  return failed.some(({ exitCode }) => exitCode === exitCodes.unreachable) ? exitCodes.unreachable : exitCodes.usage;
+}
+
+/** The value, or the error as a failed check. */
+async function attempt<T extends object>(name: string, work: () => Promise<T>): Promise<T | Finding> {
+  try {
+    return await work();
+  } catch (error) {
+    const { message, fix, exitCode } = toCliError(error);
+    return { name, ok: false, message, fix, exitCode };
+  }
+}
+
+async function checkTemporal(config: Config | null, fix: boolean): Promise<Finding[]> {
+  const connection = await attempt('temporal', () => connectTemporal(readTemporalSettings(environment(), config?.webUiUrl ?? null)));
+  if ('ok' in connection) return [connection];
+  const { address, namespace } = connection.settings;
+  try {
+    return [
+      { name: 'temporal', ok: true, message: `${address} answers, namespace ${namespace}`, fix: null },
+      await attempt('search attributes', () => checkSearchAttributes(connection, fix)),
+      checkFairness(connection),
+      await attempt('workers', () => checkWorkers(connection)),
+    ];
+  } finally {
+    await connection.close();
+  }
+}
+
+async function checkPlangrep(config: Config): Promise<Finding[]> {
+  const projects = await attempt('key', async () => {
+    readConfig(environment(), ['plangrep']);
+    return readProjects(config);
+  });
+  if ('ok' in projects) return [projects];
+  const key = { name: 'key', ok: true, message: `${config.plangrep.baseUrl} accepts it; ${counted(projects.length, 'project')}`, fix: null };
+  if (config.project === null) return [key, { name: 'project', ok: true, message: 'PLANGREP_PROJECT is not set: every command must name one', fix: null }];
+  const project = matchProject(projects, config.project);
+  if (!project) return [key, { name: 'project', ok: false, message: unknownProject(projects, config.project), fix: 'Set PLANGREP_PROJECT to one that exists.' }];
+  const ready = project.status === 'ready';
+  return [key, { name: 'project', ok: ready, message: `"${config.project}" is ${project.status}`, fix: ready ? null : 'Jobs wait until it is ready: look at it in Plangrep.' }];
+}
+
+async function checkArchive(config: Config, fix: boolean): Promise<Finding[]> {
+  const secret: Finding =
+    config.secretKey === null
+      ? { name: 'secret key', ok: false, message: 'PLANGREP_SECRET_KEY is not set', fix: secretKeyAdvice }
+      : { name: 'secret key', ok: true, message: `is set${config.oldSecretKeys.length > 0 ? `, with ${counted(config.oldSecretKeys.length, 'earlier key')}` : ''}`, fix: null };
+  const { archive } = config;
+  if (archive === null) return [secret, { name: 'archive', ok: false, message: 'PLANGREP_ARCHIVE is not set', fix: 'Name the folder that results are archived in.' }];
+  const store = new FolderStore(archive);
+  const writable = await attempt('archive', async () => {
+    await store.ensureWritable();
+    return { name: 'archive', ok: true, message: `${archive} can be written`, fix: null };
+  });
+  if (!writable.ok) return [secret, writable];
+  return [secret, writable, await attempt('working files', () => checkWork(store, fix))];
+}
+
+/** Working files of a batch whose manifest is written are of no use any more. */
+async function checkWork(store: FolderStore, fix: boolean): Promise<Check> {
+  const stale: string[] = [];
+  let last = '';
+  for await (const { key } of store.list('work')) {
+    const batchId = key.split('/')[1]!;
+    if (batchId === last || !isBatchId(batchId)) continue;
+    last = batchId;
+    if (await store.stat(batchKeys(batchId).manifest)) stale.push(batchId);
+  }
+  const name = 'working files';
+  if (stale.length === 0) return { name, ok: true, message: 'none of finished batches', fix: null };
+  if (!fix) return { name, ok: false, message: `left by ${stale.length} finished: ${stale.slice(0, 5).join(', ')}`, fix: 'plangrep-batch doctor --fix' };
+  for (const batchId of stale) await store.removeAll(workFolder(batchId));
+  return { name, ok: true, message: `removed those of ${stale.join(', ')}`, fix: null };
+}

@@ -1,0 +1,56 @@
+import { InvalidArgumentError, Option, type Command } from 'commander';
+
+/** The flags of `plan`, `run` and `start`, as commander hands them over. */
+export interface InputFlags {
+  id?: string;
+  project?: string;
+  createProject?: boolean;
+  include?: string[];
+  exclude?: string[];
+  classify?: string[];
+  maxConcurrentJobs?: number;
+  maxFiles?: number;
+  maxBytes?: number;
+  maxPages?: number;
+  upload?: 'auto' | 'form' | 'signed';
+  priority?: number;
+  tenant?: string;
+  label?: string[];
+  json?: boolean;
+}
+
+const collect = (value: string, earlier: string[] = []): string[] => [...earlier, value];
+
+/** A whole number; its bounds are checked with the rest of the input. */
+export function wholeNumber(text: string): number {
+  if (!/^\d{1,15}$/.test(text)) throw new InvalidArgumentError('It must be a whole number.');
+  return Number(text);
+}
+
+/** Adds the flags that say what a batch is. */
+export function addInputFlags(command: Command): Command {
+  return command
+    .option('--id <id>', 'the batch id; default: the time and six random letters')
+    .option('--project <project>', 'id or name of the project; default: PLANGREP_PROJECT')
+    .option('--create-project', 'create the project when no id or name matches; this costs credits')
+    .option('--include <glob>', 'only files whose path matches; can be repeated', collect)
+    .option('--exclude <glob>', 'no files whose path matches; can be repeated', collect)
+    .option('--classify <glob=class>', 'class of the files whose path matches: plans, specifications, documents, addenda, mixed, other; can be repeated, the first match wins', collect)
+    .option('--max-concurrent-jobs <n>', 'jobs of this batch at the same time, 1 to 500; default 5', wholeNumber)
+    .option('--max-files <n>', 'files a job, at most 100', wholeNumber)
+    .option('--max-bytes <n>', 'bytes a job, at most 10000000000', wholeNumber)
+    .option('--max-pages <n>', 'pages a job; planning then counts pages', wholeNumber)
+    .addOption(new Option('--upload <way>', 'how files are sent').choices(['auto', 'form', 'signed']))
+    .option('--priority <n>', '1 (first) to 5 (last) among batches', wholeNumber)
+    .option('--tenant <name>', 'fairness key among batches of one priority')
+    .option('--label <key=value>', 'copied into the manifest; can be repeated', collect);
+}
+
+const flags: Record<string, string> = {
+  id: '--id', project: '--project', source: 'SOURCE', classify: '--classify', maxConcurrentJobs: '--max-concurrent-jobs',
+  'limits.maxFiles': '--max-files', 'limits.maxBytes': '--max-bytes', 'limits.maxPages': '--max-pages',
+  upload: '--upload', priority: '--priority', tenant: '--tenant', labels: '--label',
+};
+
+/** The flag that sets a field of the input, for messages. */
+export const flagOf = (field: string): string => flags[field] ?? flags[field.split('.')[0]!] ?? field;

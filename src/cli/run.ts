@@ -1,0 +1,64 @@
+import { BatchIdInUseError, InvalidInputError, type StartedBatch } from '../client';
+import type { Config } from '../config';
+import { batchInputSchema, inputProblems, type BatchInputOptions } from '../contract/batch';
+import { batchIdRule, isBatchId } from '../contract/messages';
+import { FolderStore } from '../store/folder';
+import { follow } from './follow';
+import type { InputFlags } from './input-flags';
+import { inputOf } from './input';
+import type { Output } from './output';
+import { checkProject } from './project-check';
+import { commandConfig, withTemporal, type Session } from './session';
+import { exitCodes } from './exit-codes';
+import { checkSource } from './source';
+import { summaryText } from './text';
+
+/** `run SOURCE`: starts a batch, shows its progress, waits for its end. */
+export async function run(source: string, flags: InputFlags, output: Output): Promise<number> {
+  const { config, input } = await prepare(source, flags);
+  return withTemporal(config, async (session) => {
+    const { batchId, attached } = await startOrAttach(session, input, flags.id);
+    output.note(attached ? `Batch ${batchId} is running already with this very input; following it.` : `Started batch ${batchId}.`);
+    return follow(session, batchId, output);
+  });
+}
+
+/** `start SOURCE`: starts a batch and leaves it to the workers. */
+export async function start(source: string, flags: InputFlags, output: Output): Promise<number> {
+  const { config, input } = await prepare(source, flags);
+  return withTemporal(config, async (session) => {
+    const { batchId, attached } = await startOrAttach(session, input, flags.id);
+    const summary = await session.batches.status(batchId, { ask: attached });
+    const said = attached ? `Batch ${batchId} is running already with this very input.` : `Started batch ${batchId}.`;
+    output.answer(summary, `${said}\n${summaryText(summary, new Date())}`);
+    return exitCodes.ok;
+  });
+}
+
+/** All that can be checked before anything starts, the cheap things first. */
+async function prepare(argument: string, flags: InputFlags): Promise<{ config: Config; input: BatchInputOptions }> {
+  const config = commandConfig(['plangrep', 'project'], { project: flags.project });
+  const input = await checkedInput(argument, config.project, flags);
+  if (config.archive !== null) await new FolderStore(config.archive).ensureWritable();
+  await checkProject(config, config.project, { mayBeCreated: flags.createProject === true });
+  return { config, input };
+}
+
+/** The input behind SOURCE and flags. @throws CliError, InvalidInputError */
+export async function checkedInput(argument: string, project: string, flags: InputFlags): Promise<BatchInputOptions> {
+  const input = inputOf(await checkSource(argument, flags), project, flags);
+  const { error } = batchInputSchema.safeParse(input);
+  const problems = error ? inputProblems(error) : [];
+  if (flags.id !== undefined && !isBatchId(flags.id)) problems.push({ field: 'id', message: `must have ${batchIdRule}` });
+  if (problems.length > 0) throw new InvalidInputError(problems);
+  return input;
+}
+
+async function startOrAttach({ batches }: Session, input: BatchInputOptions, id: string | undefined): Promise<Pick<StartedBatch, 'batchId'> & { attached: boolean }> {
+  try {
+    return { ...(await batches.start(input, id === undefined ? {} : { id })), attached: false };
+  } catch (error) {
+    if (error instanceof BatchIdInUseError && error.state === 'running' && error.sameInput) return { batchId: error.batchId, attached: true };
+    throw error;
+  }
+}

@@ -1,11 +1,15 @@
 import type { ManifestLine, PlanLine, PlanRange } from '../contract/archive';
-import type { Outcome } from '../contract/batch';
-import { duplicateLine, leftOutLine, settledLine, type Original, type Settled } from './manifest';
+import { duplicateLine, leftOutLine, settledLine, type Original, type Settled, type TracedLine } from './manifest';
 
 /** A line of the plan, and the byte of plan.jsonl it starts at. */
 export interface PlacedLine {
   line: PlanLine;
   offset: number;
+}
+
+/** The plan contradicts itself. */
+export class BrokenPlanError extends Error {
+  override readonly name = 'BrokenPlanError';
 }
 
 /** What the lines of the manifest are made from, beside the plan. */
@@ -18,16 +22,10 @@ export interface LineSource {
   lost(placed: PlacedLine, plannedJob: number): ManifestLine;
 }
 
-/** A line of the manifest, and for a duplicate what became of the document it equals. */
-export interface TracedLine {
-  line: ManifestLine;
-  original: Outcome | null;
-}
-
 /**
  * The manifest's lines, in the order of the plan's. Keeps the outcomes of one planned job in memory, and of each document that others
  * are duplicates of a few words.
- * @throws Error when the plan has a duplicate of no earlier document
+ * @throws BrokenPlanError when the plan has a duplicate of no earlier document
  */
 export async function* manifestLines(plan: AsyncIterable<PlacedLine>, source: LineSource): AsyncGenerator<TracedLine> {
   const originals = new Map<number, Original>();
@@ -42,16 +40,16 @@ export async function* manifestLines(plan: AsyncIterable<PlacedLine>, source: Li
     const settled = current.outcomes.get(seq);
     const line = settled ? settledLine(placed.line, settled) : source.lost(placed, job);
     if (source.originals.has(seq)) originals.set(seq, originalOf(line));
-    yield { line, original: null };
+    yield { line, original: null, plannedJob: job };
   }
 }
 
 function withoutJob(plan: PlanLine, originals: ReadonlyMap<number, Original>): TracedLine {
   const reason = plan.reason ?? { code: 'unreadable', message: 'The plan gives this document neither a job nor a reason.' };
-  if (plan.duplicateOf === null) return { line: leftOutLine(plan, reason), original: null };
+  if (plan.duplicateOf === null) return { line: leftOutLine(plan, reason), original: null, plannedJob: null };
   const original = originals.get(plan.duplicateOf);
-  if (!original) throw new Error(`line ${plan.seq} of the plan equals document ${plan.duplicateOf}, which no job got before it`);
-  return { line: duplicateLine(plan, reason, original), original: original.outcome };
+  if (!original) throw new BrokenPlanError(`line ${plan.seq} equals document ${plan.duplicateOf}, which no job got before it`);
+  return { line: duplicateLine(plan, reason, original), original: original.outcome, plannedJob: null };
 }
 
 /** A copy, so that the rest of the line can go. */

@@ -75,33 +75,54 @@ function lineOf(plan: PlanLine, ending: Ending): ManifestLine {
 /** What manifest lines add up to. */
 export interface ManifestTally {
   counts: Manifest['counts'];
-  /** Pages of the documents that a result names, each content once. */
+  /** Pages of the documents that a result names, equal content once. */
   pages: number;
   /** Bytes of the documents that jobs got. */
   bytes: number;
   /** Documents that are processed or skipped, or duplicates of such a one. */
   good: number;
   jobs: Map<number, { documents: number; credits: number }>;
+  /** Remote documents of the planned job in hand whose pages are counted. */
+  counted: { plannedJob: number; documentIds: Set<string> };
 }
 
 /** The tally of no line. */
 export function newTally(): ManifestTally {
   const counts = { documents: 0, ...Object.fromEntries(outcomes.map((outcome) => [outcome, 0])) } as Manifest['counts'];
-  return { counts, pages: 0, bytes: 0, good: 0, jobs: new Map() };
+  return { counts, pages: 0, bytes: 0, good: 0, jobs: new Map(), counted: { plannedJob: 0, documentIds: new Set() } };
 }
 
 const isGood = (outcome: Outcome): boolean => outcome === 'processed' || outcome === 'skipped';
 
-/** Counts one line; `original` is the outcome of the document that a duplicate equals. */
-export function addLine(tally: ManifestTally, line: ManifestLine, original: Outcome | null): void {
+/** A line of the manifest, and what is not in it. */
+export interface TracedLine {
+  line: ManifestLine;
+  /** What became of the document that a duplicate equals. */
+  original: Outcome | null;
+  /** The job it was planned into; null when none. */
+  plannedJob: number | null;
+}
+
+/** Counts one line; they come in the order of the plan. */
+export function addLine(tally: ManifestTally, { line, original, plannedJob }: TracedLine): void {
   tally.counts.documents += 1;
   tally.counts[line.outcome] += 1;
   if (isGood(original ?? line.outcome)) tally.good += 1;
-  if (line.outcome === 'duplicate' || line.job === null) return;
+  if (plannedJob === null || line.job === null) return;
   tally.bytes += line.sizeBytes ?? 0;
-  if (line.result) tally.pages += line.pages ?? 0;
+  if (line.result && isNewContent(tally, line, plannedJob)) tally.pages += line.pages ?? 0;
   const job = tally.jobs.get(line.job) ?? { documents: 0, credits: 0 };
   tally.jobs.set(line.job, { documents: job.documents + 1, credits: job.credits + (line.credits ?? 0) });
+}
+
+/** Files of equal content in one job can be one document there, with pages that were counted and paid once. */
+function isNewContent(tally: ManifestTally, { documentId }: ManifestLine, plannedJob: number): boolean {
+  if (documentId === null) return true;
+  if (tally.counted.plannedJob !== plannedJob) tally.counted = { plannedJob, documentIds: new Set() };
+  const { documentIds } = tally.counted;
+  const isNew = !documentIds.has(documentId);
+  documentIds.add(documentId);
+  return isNew;
 }
 
 /** How the batch ended: `completed` only when every document is processed or skipped, or a duplicate of such a one. */

@@ -1,22 +1,19 @@
 import { cancellationSignal, heartbeat } from '@temporalio/activity';
 import type { ManifestRequest, ManifestTotals, TransferActivities } from '../../contract/activities';
-import { inputFileSchema, jobFileSchema, manifestSchema, planSchema, type Manifest, type ManifestLine } from '../../contract/archive';
-import { batchFolder, batchKeys, jobKeys, workFolder } from '../../contract/keys';
-import { addLine, finalStatus, lostLine, lostReason, manifestBodyText, manifestJob, manifestText, manifestTotals, newTally } from '../../domain/manifest';
+import { inputFileSchema, manifestSchema, planSchema, type ManifestLine } from '../../contract/archive';
+import { batchKeys, workFolder } from '../../contract/keys';
+import { addLine, finalStatus, lostLine, lostReason, manifestBodyText, manifestText, manifestTotals, newTally } from '../../domain/manifest';
 import type { ManifestBody, ManifestTally } from '../../domain/manifest';
 import { JobTree, manifestLines } from '../../domain/manifest-lines';
 import type { Store } from '../../store';
-import { Digest, digestOf, sha256 } from '../../store/digest';
-import { findJson, jsonLines, parseJson, readBytes, readJson } from '../../store/jsonl';
+import { Digest, sha256 } from '../../store/digest';
+import { findJson, jsonLines, readJson } from '../../store/jsonl';
 import type { Dependencies } from '../dependencies';
+import { Digests, readJobs } from './jobs';
 import { findOriginals, placedLines, readJobTree, readOutcomes } from './sources';
 
 /** How often this work tells that it lives, in ms; the SDK sends what the heartbeat timeout allows. */
 const heartbeatEveryMs = 10_000;
-/** Largest job.json that is read. */
-const maxJobFileBytes = 1024 * 1024;
-
-type Digests = Map<string, string>;
 
 /** Activity that ends a batch: writes what became of every document. */
 export function createManifestActivities({ store }: Pick<Dependencies, 'store'>): Pick<TransferActivities, 'writeManifest'> {
@@ -55,9 +52,9 @@ async function writeBatch(store: Store, request: ManifestRequest): Promise<Manif
   const { batchId } = request;
   const keys = batchKeys(batchId);
   const { input } = await readJson(store, keys.input, inputFileSchema);
-  const digests: Digests = new Map();
+  const digests = new Digests(store, batchId);
   const { tree, tally } = await writeLines(store, request, digests);
-  for (const key of [keys.input, keys.plan]) await addDigest(store, batchId, key, digests);
+  for (const key of [keys.input, keys.plan]) await digests.find(key);
   const jobs = await readJobs(store, batchId, tree, tally, digests);
   const body: ManifestBody = {
     batchId,
@@ -71,7 +68,7 @@ async function writeBatch(store: Store, request: ManifestRequest): Promise<Manif
     bytes: tally.bytes,
     credits: jobs.reduce((sum, { credits }) => sum + credits, 0),
     jobs,
-    sha256: Object.fromEntries([...digests].sort(([a], [b]) => (a < b ? -1 : 1))),
+    sha256: digests.sorted(),
     error: request.error,
   };
   const written = await store.createIfAbsent(keys.manifest, manifestText(body, sha256(manifestBodyText(body))));
@@ -90,8 +87,8 @@ async function writeLines(store: Store, request: ManifestRequest, digests: Diges
   const digest = new Digest();
   const lines = plan ? documentLines(store, request, tree, tally, digest) : [];
   const written = await store.write(keys.manifestLines, jsonLines(lines));
-  digests.set(relative(batchId, keys.manifestLines), written.sha256);
-  if (plan) digests.set(relative(batchId, keys.planLines), digest.hex());
+  digests.add(keys.manifestLines, written.sha256);
+  if (plan) digests.add(keys.planLines, digest.hex());
   return { tree, tally };
 }
 
@@ -102,33 +99,11 @@ async function* documentLines(store: Store, { batchId, failure }: ManifestReques
     outcomes: (plannedJob) => readOutcomes(store, batchId, tree.family(plannedJob)),
     lost: ({ line, offset }, plannedJob) => lostLine(line, tree.holder(plannedJob, offset), failure ?? lostReason),
   });
-  for await (const { line, original } of lines) {
+  for await (const traced of lines) {
     signal.throwIfAborted();
-    addLine(tally, line, original);
-    yield line;
+    addLine(tally, traced);
+    yield traced.line;
   }
   // An attempt that was given up, and woke after the next one had done its work, must not replace what that one wrote.
   if (await store.stat(batchKeys(batchId).manifest)) throw new AlreadyWrittenError();
 }
-
-/** Each job's entry, and the digests of its files. */
-async function readJobs(store: Store, batchId: string, tree: JobTree, tally: ManifestTally, digests: Digests): Promise<Manifest['jobs']> {
-  const jobs: Manifest['jobs'] = [];
-  for (const job of tree.jobs()) {
-    cancellationSignal().throwIfAborted();
-    const keys = jobKeys(batchId, job);
-    const text = (await store.stat(keys.job)) && (await readBytes(store, keys.job, maxJobFileBytes));
-    if (text) digests.set(relative(batchId, keys.job), sha256(text));
-    await addDigest(store, batchId, keys.documents, digests);
-    await addDigest(store, batchId, keys.files, digests);
-    jobs.push(manifestJob(tally, job, tree.parents.get(job) ?? null, text && parseJson(text.toString(), jobFileSchema, keys.job, null)));
-  }
-  return jobs;
-}
-
-async function addDigest(store: Store, batchId: string, key: string, digests: Digests): Promise<void> {
-  const digest = await digestOf(store, key);
-  if (digest) digests.set(relative(batchId, key), digest.sha256);
-}
-
-const relative = (batchId: string, key: string): string => key.slice(batchFolder(batchId).length + 1);

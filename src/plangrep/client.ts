@@ -11,7 +11,6 @@ import type { Job, Project } from './schemas';
 import { Transport, parseShape } from './transport';
 import type { Answer, ApiCall, TransportOptions } from './transport';
 import type { CompleteUploads, RegisterFile, UploadInstruction } from './uploads';
-import type { z } from 'zod';
 
 export type { CompleteUploads, RegisterFile, UploadInstruction } from './uploads';
 export type { FormFile, FormUpload } from './form';
@@ -62,23 +61,23 @@ export class PlangrepClient {
 
   /** All API projects of the account. /api-reference/projects/list-projects */
   async listProjects(options: CallOptions = {}): Promise<Project[]> {
-    return (await this.read({ method: 'GET', path: '/projects', ...options }, projectListSchema)).projects;
+    return (await this.transport.json({ method: 'GET', path: '/projects', ...options }, projectListSchema)).projects;
   }
 
   /** /api-reference/projects/get-project */
   async getProject(projectId: string, options: CallOptions = {}): Promise<Project> {
-    return (await this.read({ method: 'GET', path: `/projects/${segment(projectId)}`, ...options }, projectEnvelopeSchema)).project;
+    return (await this.transport.json({ method: 'GET', path: `/projects/${segment(projectId)}`, ...options }, projectEnvelopeSchema)).project;
   }
 
   /** Costs credits. Not safe to repeat: look for the name first. The name has at most 180 characters. /api-reference/projects/create-project */
   async createProject(name: string, options: CallOptions = {}): Promise<Project> {
-    return (await this.read({ method: 'POST', path: '/projects', body: JSON.stringify({ name }), ...options }, projectEnvelopeSchema)).project;
+    return (await this.transport.json({ method: 'POST', path: '/projects', body: JSON.stringify({ name }), ...options }, projectEnvelopeSchema)).project;
   }
 
   /** Safe to repeat with the same key and body. @throws ConflictError when the key was used with another body; /api-reference/jobs/create-job */
   async createJob(projectId: string, body: { externalId?: string; webhookUrl?: string }, { idempotencyKey, ...options }: IdempotentOptions): Promise<JobCreation> {
     const path = `/projects/${segment(projectId)}/jobs`;
-    const created = await this.read({ method: 'POST', path, body: JSON.stringify(body), headers: keyHeader(idempotencyKey), ...options }, createdJobSchema);
+    const created = await this.transport.json({ method: 'POST', path, body: JSON.stringify(body), headers: keyHeader(idempotencyKey), ...options }, createdJobSchema);
     return { job: created.job, idempotent: created.idempotent ?? false, webhookSigningSecret: created.webhookSigningSecret ?? null };
   }
 
@@ -96,7 +95,7 @@ export class PlangrepClient {
 
   /** A 404 is a RejectedError with that status; after `expiresAt` it means that the job is gone. /api-reference/jobs/get-job */
   async getJob(jobId: string, options: CallOptions = {}): Promise<Job> {
-    return (await this.read({ method: 'GET', path: `/jobs/${segment(jobId)}`, ...options }, jobEnvelopeSchema)).job;
+    return (await this.transport.json({ method: 'GET', path: `/jobs/${segment(jobId)}`, ...options }, jobEnvelopeSchema)).job;
   }
 
   /** For a job that lacks credits; read the job before and after. The answer may be any status, blocked again included. /api-reference/jobs/resume-job */
@@ -118,7 +117,7 @@ export class PlangrepClient {
     if (files.length === 0) throw nothingToDo('A form upload without a file');
     const { contentType, body } = encodeForm(files, flowId ?? null);
     const call: ApiCall = { method: 'POST', path: `/jobs/${segment(jobId)}/files`, headers: { 'content-type': contentType }, body, ...options };
-    const { job, status, uploads } = await this.read(call, formAnswerSchema);
+    const { job, status, uploads } = await this.transport.json(call, formAnswerSchema);
     const named = (uploads ?? []).flatMap(({ documentId, partName, fileName, status: said }) =>
       documentId ? [{ documentId, partName: partName ?? null, fileName: fileName ?? null, status: said ?? null }] : [],
     );
@@ -132,7 +131,7 @@ export class PlangrepClient {
   async registerUploads(jobId: string, files: RegisterFile[], options: CallOptions = {}): Promise<{ job: Job; uploads: UploadInstruction[] }> {
     const described = files.map(({ fileName, contentType, fileSize, sha256, classification }) => ({ fileName, contentType, fileSize, sha256, ...(classification && { classification }) }));
     const path = `/jobs/${segment(jobId)}/uploads`;
-    const answer = await this.read({ method: 'POST', path, body: JSON.stringify({ files: described }), ...options }, registeredUploadsSchema);
+    const answer = await this.transport.json({ method: 'POST', path, body: JSON.stringify({ files: described }), ...options }, registeredUploadsSchema);
     return { job: answer.job, uploads: readInstructions(answer.uploads, files, `POST ${path}`) };
   }
 
@@ -163,7 +162,7 @@ export class PlangrepClient {
     const secrets = [...(body.directUploads ?? []), ...(body.multipartUploads ?? [])].map(({ uploadToken }) => uploadToken);
     const path = `/jobs/${segment(jobId)}/uploads/complete`;
     const call: ApiCall = { method: 'POST', path, body: JSON.stringify(completionBody(body)), headers: keyHeader(idempotencyKey), secrets, ...options };
-    const { job, idempotent } = await this.read(call, completedUploadsSchema);
+    const { job, idempotent } = await this.transport.json(call, completedUploadsSchema);
     return { job, idempotent: idempotent ?? false };
   }
 
@@ -185,15 +184,9 @@ export class PlangrepClient {
     return this.transport.close();
   }
 
-  private async read<T extends z.ZodType>(call: ApiCall, schema: T): Promise<z.infer<T>> {
-    const body = await this.transport.json(call, schema);
-    if (body === null) throw new ContractError(`${call.method} ${call.path}`, ['body: empty']);
-    return body;
-  }
-
   /** Any 2xx will do; one without a job is followed by a read. */
   private async command(jobId: string, verb: 'resume' | 'cancel', options: CallOptions): Promise<Job> {
-    const answer = await this.transport.json({ method: 'POST', path: `/jobs/${segment(jobId)}/${verb}`, ...options }, jobEnvelopeSchema);
+    const answer = await this.transport.jsonOrNothing({ method: 'POST', path: `/jobs/${segment(jobId)}/${verb}`, ...options }, jobEnvelopeSchema);
     return answer?.job ?? this.getJob(jobId, options);
   }
 

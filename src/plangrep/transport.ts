@@ -83,7 +83,8 @@ export class Transport {
     const url = new URL(`${this.base.pathname.replace(/\/+$/, '')}/api/open/v1${call.path}`, this.base);
     const key = this.options.apiKey();
     const label = `${call.method} ${url.pathname}`;
-    url.search = new URLSearchParams(call.query).toString();
+    // A space as %20 is understood by every server, as + only by those that take the query for a form.
+    url.search = new URLSearchParams(call.query).toString().replaceAll('+', '%20');
     const headers: Record<string, string> = { accept: 'application/json', ...(typeof call.body === 'string' && { 'content-type': 'application/json' }), ...call.headers };
     const secrets = [key, ...(call.secrets ?? [])];
     headers['authorization'] = `Bearer ${key}`;
@@ -101,8 +102,15 @@ export class Transport {
     return this.exchange({ method: 'PUT', url, headers, body, signal, secrets: [], origin: 'storage', label: `PUT to ${url.host}` });
   }
 
-  /** A call to the API whose answer is one JSON value of at most 16 MiB; null when the success has no body. @throws PlangrepError, ContractError */
-  async json<T extends z.ZodType>(call: ApiCall, schema: T): Promise<z.infer<T> | null> {
+  /** A call to the API whose answer is one JSON value of at most 16 MiB. @throws PlangrepError */
+  async json<T extends z.ZodType>(call: ApiCall, schema: T): Promise<z.infer<T>> {
+    const value = await this.jsonOrNothing(call, schema);
+    if (value === null) throw new ContractError(`${call.method} /api/open/v1${call.path}`, ['body: empty']);
+    return value;
+  }
+
+  /** As {@link json}; null when the success has no body. */
+  async jsonOrNothing<T extends z.ZodType>(call: ApiCall, schema: T): Promise<z.infer<T> | null> {
     const answer = await this.api(call);
     try {
       const text = await this.text(answer, call.signal);
@@ -193,8 +201,8 @@ export class Transport {
 }
 
 function parseBaseUrl(text: string): URL {
-  const url = new URL(text);
-  const plain = ['http:', 'https:'].includes(url.protocol) && url.username === '' && url.password === '' && url.search === '' && url.hash === '';
+  const url = URL.canParse(text) ? new URL(text) : null;
+  const plain = url && ['http:', 'https:'].includes(url.protocol) && url.username + url.password + url.search + url.hash === '';
   if (!plain) throw new TypeError('The base URL must be http or https, without user, query or fragment');
   return url;
 }

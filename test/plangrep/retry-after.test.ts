@@ -1,0 +1,44 @@
+import fc from 'fast-check';
+import { parseRetryAfter } from '../../src/plangrep/retry-after';
+
+const now = Date.parse('1994-11-06T08:49:00Z');
+const day = 24 * 3600;
+
+test.each<[string | string[] | undefined, number | null]>([
+  ['0', 0],
+  ['5', 5000],
+  [' 5 ', 5000],
+  ['1.5', 1500],
+  [['7', '9'], 7000],
+  [String(day), day * 1000],
+  [String(day + 1), null],
+  ['-1', null],
+  ['99999999999999999999', null],
+  ['1e3', null],
+  ['0x10', null],
+  ['Infinity', null],
+  ['NaN', null],
+  ['', null],
+  [undefined, null],
+  [[], null],
+  ['5 seconds', null],
+  ['Sun, 06 Nov 1994 08:49:37 GMT', 37_000],
+  ['Sunday, 06-Nov-94 08:49:37 GMT', 37_000],
+  ['Sun Nov  6 08:49:37 1994', 37_000],
+  ['Sun, 06 Nov 1994 08:48:59 GMT', null],
+  ['Mon, 07 Nov 1994 08:49:01 GMT', null],
+  ['1994-11-06T08:49:37Z', null],
+  ['2', 2000],
+  ['Sun, 99 Nov 1994 08:49:37 GMT', null],
+])('%j', (header, delayMs) => {
+  expect(parseRetryAfter(header, now)).toBe(delayMs);
+});
+
+test('whatever comes, the delay is between nothing and a day', () => {
+  fc.assert(
+    fc.property(fc.oneof(fc.string(), fc.double().map(String), fc.date({ noInvalidDate: true }).map((date) => date.toUTCString())), (header) => {
+      const delayMs = parseRetryAfter(header, now);
+      expect(delayMs === null || (delayMs >= 0 && delayMs <= day * 1000)).toBe(true);
+    }),
+  );
+});

@@ -1,0 +1,121 @@
+import { createHash } from 'node:crypto';
+import { archivedFileSchema } from '../../contract/archive';
+import type { ArchivedFile } from '../../contract/archive';
+import type { jobKeys } from '../../contract/keys';
+import type { Store } from '../../store';
+import { jsonLines, readJsonLines } from '../../store/jsonl';
+
+/** Names of one job's files in the store. */
+export type JobKeys = ReturnType<typeof jobKeys>;
+
+/** `result.json`, as files.jsonl spells it. */
+export const resultName = 'result.json';
+
+/** Downloads between two slices of the ledger: what a killed process may have to hash again, never to download again. */
+const sliceFiles = 256;
+
+/**
+ * What is archived of a job: files.jsonl once it is written, before that a ledger in `work/`. An object in the store is whole
+ * (a write is atomic) and its name depends on the remote path alone, so one that no ledger names is hashed, not downloaded.
+ * Memory: about 250 bytes a file.
+ */
+export class ArchivedFiles {
+  private readonly known = new Map<string, ArchivedFile>();
+  private readonly present = new Set<string>();
+  private unsaved: ArchivedFile[] = [];
+  private slices = 0;
+  /** Paths in files.jsonl; null when it is not there, or says something else of one of them. */
+  private listed: Set<string> | null = null;
+
+  private constructor(
+    private readonly store: Store,
+    private readonly keys: JobKeys,
+    /** Slices of attempts that overlap must not replace each other. */
+    private readonly attempt: number,
+  ) {}
+
+  /** As earlier attempts left it. */
+  static async open(store: Store, keys: JobKeys, attempt: number): Promise<ArchivedFiles> {
+    const files = new ArchivedFiles(store, keys, attempt);
+    for await (const { key } of store.list(keys.archived)) await files.load(key);
+    if (await store.stat(keys.files)) {
+      files.listed = new Set();
+      await files.load(keys.files, files.listed);
+    }
+    return files;
+  }
+
+  /** Number and bytes of the files seen to be there. */
+  get totals(): { files: number; bytes: number } {
+    let bytes = 0;
+    for (const path of this.present) bytes += this.known.get(path)!.sizeBytes;
+    return { files: this.present.size, bytes };
+  }
+
+  /** A file seen to be there, or null. `path` is relative to the job's folder. */
+  get(path: string): ArchivedFile | null {
+    return this.present.has(path) ? this.known.get(path)! : null;
+  }
+
+  /** Looks whether a file is there, whole; hashes it when no ledger names it. */
+  async find(path: string): Promise<ArchivedFile | null> {
+    if (this.present.has(path)) return this.known.get(path)!;
+    const key = `${this.keys.folder}/${path}`;
+    const stored = await this.store.stat(key);
+    if (!stored) return null;
+    const known = this.known.get(path);
+    if (known && known.sizeBytes !== stored.sizeBytes) return null;
+    if (known) this.present.add(path);
+    else await this.add({ path, ...(await hashObject(this.store, key)) });
+    return this.known.get(path)!;
+  }
+
+  /** Notes a file that was written just now. */
+  async add(file: ArchivedFile): Promise<void> {
+    const before = this.known.get(file.path);
+    if (before?.sha256 !== file.sha256 || before.sizeBytes !== file.sizeBytes) this.listed = null;
+    this.known.set(file.path, file);
+    this.present.add(file.path);
+    this.unsaved.push(file);
+    if (this.unsaved.length >= sliceFiles) await this.save();
+  }
+
+  /** Writes what the ledger lacks. */
+  async save(): Promise<void> {
+    const slice = this.unsaved;
+    if (slice.length === 0) return;
+    this.unsaved = [];
+    this.slices += 1;
+    const name = [this.attempt, this.slices].map((number) => String(number).padStart(6, '0')).join('-');
+    await this.store.write(`${this.keys.archived}/${name}.jsonl`, jsonLines(slice));
+  }
+
+  /** Writes files.jsonl, in the order of the names, unless it says the same already. */
+  async writeFiles(): Promise<void> {
+    const paths = [...this.present].sort();
+    if (this.listed?.size === paths.length && paths.every((path) => this.listed!.has(path))) return;
+    await this.store.write(this.keys.files, jsonLines(this.lines(paths)));
+    this.listed = new Set(paths);
+  }
+
+  private *lines(paths: string[]): Generator<ArchivedFile> {
+    for (const path of paths) yield this.known.get(path)!;
+  }
+
+  private async load(key: string, listed?: Set<string>): Promise<void> {
+    for await (const file of readJsonLines(this.store, key, archivedFileSchema)) {
+      this.known.set(file.path, file);
+      listed?.add(file.path);
+    }
+  }
+}
+
+async function hashObject(store: Store, key: string): Promise<{ sizeBytes: number; sha256: string }> {
+  const hash = createHash('sha256');
+  let sizeBytes = 0;
+  for await (const chunk of (await store.openRead(key)) as AsyncIterable<Buffer>) {
+    hash.update(chunk);
+    sizeBytes += chunk.length;
+  }
+  return { sizeBytes, sha256: hash.digest('hex') };
+}

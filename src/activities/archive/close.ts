@@ -1,0 +1,98 @@
+import type { BatchActivities, JobRef } from '../../contract/activities';
+import { followUpSchema, jobFileSchema, resultRecordSchema, uploadRecordSchema } from '../../contract/archive';
+import type { DocumentOutcome, JobFile, JobTotals, PlanLine, ResultRecord, UploadRecord } from '../../contract/archive';
+import { batchKeys, jobKeys } from '../../contract/keys';
+import { documentOutcome } from '../../domain/outcome';
+import type { Store } from '../../store';
+import { findJson, jsonLines, jsonText, parseJson, readJsonLines, splitLines } from '../../store/jsonl';
+import type { LineRange } from '../../store/jsonl';
+import { readJobLines } from '../plan';
+import { ArchivedFiles, resultName } from './archived-files';
+import type { JobKeys } from './archived-files';
+import { readJobTotals } from './totals';
+
+type CloseRequest = Parameters<BatchActivities['closeJob']>[0];
+
+/**
+ * Writes what became of each document of a job that is over, and removes its working files. Safe to repeat and to kill: a job whose
+ * documents.jsonl is there keeps it, and only what comes after it is done again.
+ */
+export async function closeJob(store: Store, request: CloseRequest): Promise<JobTotals> {
+  const { batchId, job } = request;
+  const keys = jobKeys(batchId, job);
+  if (!(await store.stat(keys.documents))) {
+    await accountForFiles(store, keys);
+    await store.write(keys.documents, jsonLines(outcomes(store, keys, request)));
+  }
+  const { documents, ...totals } = (await readJobTotals(store, batchId, job))!;
+  await finishJobFile(store, keys, request, documents);
+  await store.removeAll(keys.work);
+  return totals;
+}
+
+/** A job that ended before its archive was complete keeps what there is, and files.jsonl says what that is. */
+async function accountForFiles(store: Store, keys: JobKeys): Promise<void> {
+  if (await store.stat(keys.files)) return;
+  const files = await ArchivedFiles.open(store, keys, 0);
+  await files.find(resultName);
+  for await (const { key } of store.list(keys.artifacts)) await files.find(key.slice(keys.folder.length + 1));
+  if (files.totals.files > 0) await files.writeFiles();
+}
+
+async function* outcomes(store: Store, keys: JobKeys, { batchId, job, remote, ending }: CloseRequest): AsyncGenerator<DocumentOutcome> {
+  const lines = await readJobLines(store, batchId, job);
+  const uploads = await readUploads(store, keys);
+  const results = ending.kind === 'archived' ? await indexResults(store, keys) : new Map<string, LineRange[]>();
+  const seen = new Set<string>();
+  for (const line of lines.sort((a: PlanLine, b: PlanLine) => a.seq - b.seq)) {
+    const upload = uploads.get(line.seq) ?? null;
+    const documentId = upload?.sent === true ? upload.documentId : null;
+    const records = await readRecords(store, keys.results, (documentId !== null && results.get(documentId)) || []);
+    const paidBefore = documentId !== null && seen.has(documentId);
+    if (documentId !== null) seen.add(documentId);
+    yield documentOutcome({ line, upload, records, jobId: remote?.jobId ?? null, ending, resultPath: `${keys.relative}/${resultName}`, paidBefore });
+  }
+}
+
+/** Upload's account by `seq`; none when nothing was sent. */
+async function readUploads(store: Store, keys: JobKeys): Promise<Map<number, UploadRecord>> {
+  const uploads = new Map<number, UploadRecord>();
+  if (!(await store.stat(keys.uploads))) return uploads;
+  for await (const upload of readJsonLines(store, keys.uploads, uploadRecordSchema)) uploads.set(upload.seq, upload);
+  return uploads;
+}
+
+/** Where in results.jsonl each document stands: the lines themselves may be large, so they are read one document at a time. */
+async function indexResults(store: Store, keys: JobKeys): Promise<Map<string, LineRange[]>> {
+  const index = new Map<string, LineRange[]>();
+  let offset = 0;
+  for await (const line of splitLines((await store.openRead(keys.results)) as AsyncIterable<Buffer>, keys.results)) {
+    const { documentId } = parseJson(line.toString(), resultRecordSchema, keys.results, null);
+    index.set(documentId, [...(index.get(documentId) ?? []), { offset, length: line.length }]);
+    offset += line.length + 1;
+  }
+  return index;
+}
+
+async function readRecords(store: Store, key: string, ranges: LineRange[]): Promise<ResultRecord[]> {
+  const records: ResultRecord[] = [];
+  for (const range of ranges) {
+    for await (const record of readJsonLines(store, key, resultRecordSchema, range)) records.push(record);
+  }
+  return records;
+}
+
+/** job.json as it stays: what was last seen of the remote job, and which job of the batch it is. */
+async function finishJobFile(store: Store, keys: JobKeys, { batchId, job, remote }: CloseRequest, documents: number): Promise<void> {
+  const known = await findJson(store, keys.job, jobFileSchema);
+  const parent = known?.parent ?? (await parentOf(store, { batchId, job }));
+  const nothing = { jobId: null, externalId: null, status: null, error: null, creditsDebited: null, pageCount: null, createdAt: null, expiresAt: null, completedAt: null };
+  // What was seen of an earlier remote job says nothing about this one.
+  const seen = remote && known?.jobId !== remote.jobId ? remote : known;
+  const file: JobFile = { ...nothing, ...seen, job, batchId, parent, documents };
+  await store.write(keys.job, jsonText(jobFileSchema.parse(file)));
+}
+
+/** The job that this one is a part of; null for a job of the plan. */
+const parentOf = async (store: Store, { batchId, job }: JobRef): Promise<number | null> =>
+  (await findJson(store, batchKeys(batchId).followUp(job), followUpSchema))?.parent ?? null;

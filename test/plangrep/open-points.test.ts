@@ -7,7 +7,7 @@ import { defaultScheme, signWebhook, verifyWebhook } from '../../src/plangrep/si
 import { readWebhook } from '../../src/plangrep/webhook';
 import { ScriptedServer, thrownBy } from './scripted-server';
 
-// One test for each row of the table of open points in docs/plangrep-api.md whose client rule lives in src/plangrep.
+// One test for each row of docs/plangrep-api.md, open or contradictory, whose client rule lives in src/plangrep.
 
 const server = new ScriptedServer();
 beforeAll(() => server.start());
@@ -219,4 +219,28 @@ test('U36: a list of jobs is followed over pages when it has them', async () => 
   for await (const { id } of server.client().listJobs('proj_1')) ids.push(id);
   expect(ids).toEqual(['job_1', 'job_1', 'job_1']);
   expect(server.seen.at(-1)!.url).toBe('/api/open/v1/projects/proj_1/jobs?cursor=c%2F2');
+});
+
+test('C1: a project is read whether its upgrade status is null or "none"', async () => {
+  server.golden('get-project');
+  expect(await server.client().getProject('proj_demo')).toMatchObject({ status: 'ready', runtime: { upgradeStatus: 'none' } });
+  server.golden('get-project.upgrade-null');
+  expect(await server.client().getProject('proj_demo')).toMatchObject({ status: 'ready', runtime: { upgradeStatus: null } });
+});
+
+test('C2: a new job may be in its first or in its second status', async () => {
+  const create = () => server.client().createJob('proj_demo', {}, { idempotencyKey: 'k' });
+  server.golden('create-job');
+  expect((await create()).job.status).toBe('awaiting_uploads');
+  server.golden('create-job.provisioning');
+  expect((await create()).job.status).toBe('provisioning');
+});
+
+test('C3, C10: a resumed and a cancelled job may answer with either status', async () => {
+  const after = async (fixture: string, verb: 'resumeJob' | 'cancelJob') => {
+    server.golden(fixture);
+    return (await server.client()[verb]('job_demo1')).status;
+  };
+  expect([await after('resume-job', 'resumeJob'), await after('resume-job.preflighting', 'resumeJob')]).toEqual(['processing', 'preflighting']);
+  expect([await after('cancel-job', 'cancelJob'), await after('cancel-job.not-yet', 'cancelJob')]).toEqual(['cancelled', 'processing']);
 });

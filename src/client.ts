@@ -12,6 +12,11 @@ export { BatchIdInUseError, BatchNotFoundError, InvalidInputError } from './clie
 export type { BatchListing, BatchSummary } from './client/summary';
 export type { BatchInput, BatchInputOptions, BatchProgress, BatchStatus, Classification, Counts, InputProblem, Limits, Outcome, Source } from './contract/batch';
 
+/** Statuses of batches that are closed. */
+const finalStatuses: BatchStatus[] = ['completed', 'completed_with_errors', 'failed', 'cancelled'];
+/** Batches that `list` looks into at a time. */
+const listPage = 20;
+
 /** Meaning of the fields: see each. */
 export interface BatchClientOptions {
   /** A client of `@temporalio/client` 1.24 whose connection the caller opens and closes. */
@@ -140,36 +145,52 @@ export class BatchClient {
   }
 
   /**
-   * Batches, the newest first. Temporal shows a change here about a second after it happened.
+   * Batches, the newest first; when there are more than `limit`, the open ones and those that closed last. Temporal shows a change here
+   * about a second after it happened.
    * @param options.status only batches of this status
    * @param options.limit at most so many; default 100
    */
   async list({ status, limit = 100 }: { status?: BatchStatus; limit?: number } = {}): Promise<BatchListing[]> {
     const byStatus = status && (await this.#attributes()).includes('BatchStatus') ? ` AND BatchStatus = '${status}'` : '';
     const query = `WorkflowType = '${workflowTypes.batch}' AND ExecutionStatus != 'ContinuedAsNew'${byStatus}`;
-    const listings = new Map<string, BatchListing>();
-    for await (const info of this.#client.workflow.list({ query })) {
-      const batchId = parseBatchWorkflowId(info.workflowId);
-      // A terminated batch that was started again is listed once, as what it is now.
-      if (batchId === null || listings.has(batchId)) continue;
-      const listing = await this.#listing(batchId, info);
-      if (!status || listing.status === status) listings.set(batchId, listing);
-      if (listings.size >= limit) break;
+    const found: BatchListing[] = [];
+    for await (const page of this.#pages(query)) {
+      const listings = await Promise.all(page.map((info) => this.#listing(info)));
+      found.push(...listings.filter((listing) => !status || listing.status === status));
+      if (found.length >= limit) break;
     }
-    return [...listings.values()];
+    return found.slice(0, limit).sort((a, b) => (a.startedAt < b.startedAt ? 1 : -1));
   }
 
-  async #listing(batchId: string, info: WorkflowExecutionInfo): Promise<BatchListing> {
-    const shown = attributesOf(info.typedSearchAttributes);
-    const startedAt = (await startOf(this.#client, info)).toISOString();
-    const closedAt = info.closeTime?.toISOString() ?? null;
-    const lost = info.status.name === 'TERMINATED' || info.status.name === 'TIMED_OUT';
-    if (shown.status && shown.documents !== null && shown.documentsDone !== null && !lost) {
-      return { batchId, status: shown.status, documents: shown.documents, documentsDone: shown.documentsDone, startedAt, closedAt };
+  /** Batches in visibility's own order, each once: a terminated one that was started again as what it is now. */
+  async *#pages(query: string): AsyncGenerator<WorkflowExecutionInfo[]> {
+    const seen = new Set<string>();
+    let page: WorkflowExecutionInfo[] = [];
+    for await (const info of this.#client.workflow.list({ query })) {
+      if (seen.has(info.workflowId) || parseBatchWorkflowId(info.workflowId) === null) continue;
+      seen.add(info.workflowId);
+      page.push(info);
+      if (page.length < listPage) continue;
+      yield page;
+      page = [];
     }
-    const description = await this.#client.workflow.getHandle(info.workflowId, info.runId).describe();
-    const { status, documents, documentsDone } = lost ? unknownProgress(info.typedSearchAttributes, 'failed', null) : await readProgress(this.#client, description);
-    return { batchId, status, documents, documentsDone, startedAt, closedAt };
+    yield page;
+  }
+
+  async #listing(info: WorkflowExecutionInfo): Promise<BatchListing> {
+    const lost = info.status.name === 'TERMINATED' || info.status.name === 'TIMED_OUT';
+    const shown = lost ? unknownProgress(info.typedSearchAttributes, 'failed', null) : attributesOf(info.typedSearchAttributes);
+    // Without registered attributes, or with ones that an abrupt end left behind, the batch is asked or its result read.
+    const current = shown.status && (info.status.name === 'RUNNING' || finalStatuses.includes(shown.status));
+    const known = current ? shown : await readProgress(this.#client, await this.#client.workflow.getHandle(info.workflowId, info.runId).describe());
+    return {
+      batchId: parseBatchWorkflowId(info.workflowId)!,
+      status: known.status!,
+      documents: known.documents ?? 0,
+      documentsDone: known.documentsDone ?? 0,
+      startedAt: (await startOf(this.#client, info)).toISOString(),
+      closedAt: info.closeTime?.toISOString() ?? null,
+    };
   }
 
   async #describe(batchId: string): Promise<WorkflowExecutionDescription> {

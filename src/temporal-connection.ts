@@ -51,6 +51,18 @@ function defaultWebUiUrl(address: string): string | null {
   return isLoopback(host) && port === '7233' ? 'http://127.0.0.1:8233' : null;
 }
 
+/** A TOML file without any profile, an empty one included, is as good as none; the library reads a property of undefined there. */
+function loadConnectConfig(env: Record<string, string>): ReturnType<typeof loadClientConnectConfig> {
+  try {
+    return loadClientConnectConfig({ overrideEnvVars: env });
+  } catch (error) {
+    if (!(error instanceof TypeError)) throw error;
+    const profile = env['TEMPORAL_PROFILE'];
+    if (profile) throw new TemporalSettingsError(`the TOML file has no profile "${profile}"`, { cause: error });
+    return loadClientConnectConfig({ overrideEnvVars: env, disableFile: true });
+  }
+}
+
 /**
  * Reads where Temporal is; contacts nobody.
  * @param webUiUrl overrides what the address suggests
@@ -59,7 +71,7 @@ function defaultWebUiUrl(address: string): string | null {
 export function readTemporalSettings(env: NodeJS.ProcessEnv, webUiUrl: string | null = null): TemporalSettings {
   try {
     const set = Object.fromEntries(Object.entries(env).filter((entry): entry is [string, string] => entry[1] !== undefined));
-    const { connectionOptions, namespace } = loadClientConnectConfig({ overrideEnvVars: set });
+    const { connectionOptions, namespace } = loadConnectConfig(set);
     const address = connectionOptions.address ?? '127.0.0.1:7233';
     return { address, namespace: namespace ?? 'default', webUiUrl: webUiUrl ?? defaultWebUiUrl(address), connectionOptions: { ...connectionOptions, address } as ConnectionOptions };
   } catch (error) {

@@ -2,7 +2,7 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { attributeKinds, registeredAttributes } from '../client/registered-attributes';
 import { searchAttributes, taskQueues, type SearchAttributeName } from '../contract/messages';
 import type { TemporalConnection } from '../temporal-connection';
-import { unpolledQueues } from './pollers';
+import { unpolledQueues } from '../client/pollers';
 import type { Check } from './doctor';
 
 /** Kinds as people and Temporal's own tools spell them. */

@@ -1,7 +1,7 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import { exitCodeOf, exitCodes } from './exit-codes';
 import type { Output } from './output';
-import { unpolledQueues } from './pollers';
+import { unpolledQueues } from '../client/pollers';
 import { createProgress, type Progress } from './progress';
 import type { Session } from './session';
 import { summaryText } from './text';

@@ -3,10 +3,11 @@ import { ApplicationFailure, CancelledFailure, defineSearchAttributeKey } from '
 import type { BatchProgress } from '../contract/batch';
 import { batchWorkflowId, statusQuery, workflowTypes } from '../contract/messages';
 import { BatchNotFoundError } from './errors';
+import { isPolled } from './pollers';
 import { isProgress, reportedProblem, unknownProgress } from './summary';
 
-/** How long a worker may take to answer the query before the batch is shown without its answer. */
-const queryTimeoutMs = 5_000;
+/** How long a worker may take to answer the query before the batch is shown without its answer; less when none is to be seen. */
+const [queryTimeoutMs, unpolledTimeoutMs] = [5_000, 1_000];
 
 const codeOf = (error: unknown): number | null => {
   const cause = error instanceof Error && isGrpcServiceError(error.cause) ? error.cause : error;
@@ -51,7 +52,8 @@ async function queryProgress(client: Client, description: WorkflowExecutionDescr
   if (problem) return unknown(problem);
   try {
     const handle = client.workflow.getHandle(description.workflowId);
-    return await client.withDeadline(Date.now() + queryTimeoutMs, () => handle.query(statusQuery));
+    const timeoutMs = (await isPolled(client, 'batch')) ? queryTimeoutMs : unpolledTimeoutMs;
+    return await client.withDeadline(Date.now() + timeoutMs, () => handle.query(statusQuery));
   } catch (error) {
     if (codeOf(error) === unavailable) throw error;
     if (isGrpcDeadlineError(error) || codeOf(error) === failedPrecondition) {

@@ -16,7 +16,8 @@ export async function unpolledQueues(client: Client): Promise<QueueName[]> {
   return names.filter((_name, index) => !polled[index]);
 }
 
-async function isPolled(client: Client, queue: QueueName): Promise<boolean> {
+/** Whether a worker polls this queue for all of its kinds of work. */
+export async function isPolled(client: Client, queue: QueueName): Promise<boolean> {
   const needed = queue === 'batch' ? [kinds.workflow, kinds.activity] : [kinds.activity];
   const found = await Promise.all(
     needed.map(async (taskQueueType) => {

@@ -73,15 +73,18 @@ function priceRule(usage: ResultUsage, tally: PageTally): Price {
   const noText = usage.successfulDocumentPageCount === 0 || usage.documentPageCount === 0;
   if (noDrawing && noText) return () => null;
   const flat = (rate: number | null): Price => (_, pages) => (rate === null ? null : pages * rate);
-  if (noDrawing) return flat(usage.documentCreditsPerPage ?? onlyRate(usage, usage.successfulDocumentPageCount));
-  if (noText) return flat(usage.drawingCreditsPerPage ?? onlyRate(usage, usage.successfulDrawingPageCount));
+  if (noDrawing) return flat(usage.documentCreditsPerPage ?? onlyRate(usage, tally, usage.successfulDocumentPageCount));
+  if (noText) return flat(usage.drawingCreditsPerPage ?? onlyRate(usage, tally, usage.successfulDrawingPageCount));
   const { drawingCreditsPerPage: drawing, documentCreditsPerPage: text } = usage;
   if (drawing === null || text === null) return () => null;
   return drawing === text ? flat(drawing) : mixedPrice(usage, tally, drawing, text);
 }
 
 /** With pages of one kind only, the debited credits tell the rate. */
-const onlyRate = ({ creditsDebited }: ResultUsage, pages: number | null): number | null => (creditsDebited !== null && pages ? creditsDebited / pages : null);
+function onlyRate({ creditsDebited }: ResultUsage, tally: PageTally, said: number | null): number | null {
+  const pages = said ?? (tally.unknown === 0 ? tally.successful : null);
+  return creditsDebited !== null && pages ? creditsDebited / pages : null;
+}
 
 function mixedPrice(usage: ResultUsage, tally: PageTally, drawing: number, text: number): Price {
   const agrees = (drawings: number, texts: number) =>

@@ -18,6 +18,8 @@ describe('creditRule', () => {
     ['only drawings', { ...rates, successfulDrawingPageCount: 3, successfulDocumentPageCount: 0 }, [mixed(2), mixed(1)], [20, 10]],
     ['only document pages', { ...rates, drawingPageCount: 0, successfulDocumentPageCount: 3 }, [mixed(2), plans(1)], [2, 1]],
     ['one kind without a rate, but with credits', { drawingPageCount: 0, successfulDocumentPageCount: 4, creditsDebited: 8 }, [mixed(3), mixed(1)], [6, 2]],
+    ['one kind without a rate or its pages, but with credits', { documentPageCount: 0, creditsDebited: 40 }, [mixed(3), mixed(1)], [30, 10]],
+    ['one kind of unknown pages, with credits', { documentPageCount: 0, creditsDebited: 40 }, [mixed(3), mixed(null)], [null, null]],
     ['one kind without rate and credits', { drawingPageCount: 0, successfulDocumentPageCount: 4 }, [mixed(3)], [null]],
     ['both kinds at one rate', { drawingCreditsPerPage: 2, documentCreditsPerPage: 2, successfulDrawingPageCount: 1, successfulDocumentPageCount: 2 }, [mixed(3)], [6]],
     ['sheets that add up', { ...rates, successfulDrawingPageCount: 3, successfulDocumentPageCount: 4 }, [mixed(4, 2), specs(2), plans(1, 1)], [22, 2, 10]],

@@ -144,3 +144,29 @@ export class Bench {
     return Buffer.concat(chunks).toString();
   }
 }
+
+/** A store whose process dies at its `step`-th change: before it on even steps, right after it on odd ones. */
+export function dyingStore(store: Store, step: number): Store {
+  let changes = 0;
+  let dead = false;
+  const dying = async <T>(change: () => Promise<T>): Promise<T> => {
+    if (dead) throw new Error('killed');
+    const last = (changes += 1) > step / 2;
+    dead ||= last;
+    if (last && step % 2 === 0) throw new Error('killed');
+    const done = await change();
+    if (last) throw new Error('killed');
+    return done;
+  };
+  return {
+    location: store.location,
+    list: (prefix) => store.list(prefix),
+    openRead: (key, range) => store.openRead(key, range),
+    stat: (key) => store.stat(key),
+    write: (key, content, options) => dying(() => store.write(key, content, options)),
+    createIfAbsent: (key, content) => dying(() => store.createIfAbsent(key, content)),
+    replaceIf: (key, content, version) => dying(() => store.replaceIf(key, content, version)),
+    remove: (key) => dying(() => store.remove(key)),
+    removeAll: (prefix) => dying(() => store.removeAll(prefix)),
+  };
+}

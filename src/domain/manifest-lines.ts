@@ -83,6 +83,11 @@ export class JobTree {
     return [...Array.from({ length: this.planned }, (_, i) => i + 1), ...[...this.parents.keys()].filter((job) => job > this.planned)];
   }
 
+  /** The planned job that this one is, or was made of. */
+  root(job: number): number {
+    return this.#roots.get(job) ?? job;
+  }
+
   /** A planned job and all that was made of it. */
   family(plannedJob: number): number[] {
     return this.#families.get(plannedJob) ?? [plannedJob];

@@ -1,0 +1,112 @@
+import { archivedFileSchema, documentOutcomeSchema, jobFileSchema, type ArchivedFile, type DocumentOutcome, type JobFile, type Plan } from '../contract/archive';
+import { jobKeys } from '../contract/keys';
+import type { Settled } from '../domain/manifest';
+import type { JobTree } from '../domain/manifest-lines';
+import { BrokenFileError, findJson, readJsonLines } from '../store/jsonl';
+import type { AccountsCheck } from './accounts';
+
+/** What jobs say of their documents, each job's files compared with each other on the way. */
+export class JobAccounts {
+  /** job.json of each job that has one. */
+  readonly files = new Map<number, JobFile>();
+  /** Jobs whose files cannot be relied on: nothing is concluded from them. */
+  readonly unknown = new Set<number>();
+  /** `seq` of each planned job's first document. */
+  readonly #first: number[] = [];
+
+  constructor(
+    private readonly check: AccountsCheck,
+    private readonly tree: JobTree,
+    private readonly plan: Plan,
+  ) {
+    let seq = 1;
+    for (const { documents } of plan.jobs) {
+      this.#first.push(seq);
+      seq += documents;
+    }
+  }
+
+  /** Whether something of this planned job, or of what was made of it, cannot be relied on. */
+  isUnknown(plannedJob: number): boolean {
+    return this.tree.family(plannedJob).some((job) => this.unknown.has(job));
+  }
+
+  /** What the planned job, and the jobs made of it, say of their documents: the last word counts. */
+  async outcomes(plannedJob: number): Promise<Map<number, Settled>> {
+    const settled = new Map<number, Settled>();
+    for (const job of this.tree.family(plannedJob)) {
+      try {
+        await this.#read(plannedJob, job, settled);
+      } catch (error) {
+        if (!(error instanceof BrokenFileError)) throw error;
+        this.unknown.add(job);
+        this.#problem(error.key.slice(error.key.indexOf('/jobs/') + 1), error.message.slice(error.key.length).replace(/^:? /, ''));
+      }
+    }
+    return settled;
+  }
+
+  async #read(plannedJob: number, job: number, settled: Map<number, Settled>): Promise<void> {
+    const { store, batchId, findings, manifest } = this.check;
+    const { relative } = jobKeys(batchId, job);
+    const paths = ['job.json', 'documents.jsonl', 'files.jsonl'].map((name) => `${relative}/${name}`);
+    if (paths.some((path) => findings.isDamaged(path))) {
+      this.unknown.add(job);
+      return;
+    }
+    const file = await findJson(store, jobKeys(batchId, job).job, jobFileSchema);
+    if (file) this.files.set(job, file);
+    const hasDocuments = manifest.sha256[`${relative}/documents.jsonl`] !== undefined;
+    const documents = hasDocuments ? await this.#readDocuments(plannedJob, job, settled) : 0;
+    if (file) this.#checkFile(file, job, documents, hasDocuments);
+  }
+
+  async #readDocuments(plannedJob: number, job: number, settled: Map<number, Settled>): Promise<number> {
+    const keys = jobKeys(this.check.batchId, job);
+    const path = `${keys.relative}/documents.jsonl`;
+    const files = await this.#readFiles(job);
+    const seen = new Set<number>();
+    const first = this.#first[plannedJob - 1] ?? 0;
+    const last = first + (this.plan.jobs[plannedJob - 1]?.documents ?? 0) - 1;
+    for await (const outcome of readJsonLines(this.check.store, keys.documents, documentOutcomeSchema)) {
+      if (seen.has(outcome.seq)) this.#problem(path, `has document ${outcome.seq} twice`);
+      else if (outcome.seq < first || outcome.seq > last) this.#problem(path, `has document ${outcome.seq}, which is not one of its job's`);
+      seen.add(outcome.seq);
+      this.#checkArchived(outcome, path, keys.relative, files);
+      settled.set(outcome.seq, { job, outcome });
+    }
+    return seen.size;
+  }
+
+  /** files.jsonl by the path in the batch's folder. */
+  async #readFiles(job: number): Promise<Map<string, ArchivedFile>> {
+    const keys = jobKeys(this.check.batchId, job);
+    const files = new Map<string, ArchivedFile>();
+    if (this.check.manifest.sha256[`${keys.relative}/files.jsonl`] === undefined) return files;
+    for await (const file of readJsonLines(this.check.store, keys.files, archivedFileSchema)) files.set(`${keys.relative}/${file.path}`, file);
+    return files;
+  }
+
+  #checkArchived({ seq, result, artifacts }: DocumentOutcome, path: string, folder: string, files: Map<string, ArchivedFile>): void {
+    if (result && (result.path !== `${folder}/result.json` || !files.has(result.path))) {
+      this.#problem(path, `document ${seq} points to ${result.path}, which files.jsonl does not name`);
+    }
+    for (const artifact of artifacts) {
+      const file = files.get(artifact.path);
+      if (!file) this.#problem(path, `document ${seq} points to ${artifact.path}, which files.jsonl does not name`);
+      else if (file.sha256 !== artifact.sha256 || file.sizeBytes !== artifact.sizeBytes) this.#problem(path, `document ${seq} has another size or hash for ${artifact.path} than files.jsonl`);
+    }
+  }
+
+  #checkFile(file: JobFile, job: number, documents: number, closed: boolean): void {
+    const path = `${jobKeys(this.check.batchId, job).relative}/job.json`;
+    if (file.batchId !== this.check.batchId || file.job !== job) this.#problem(path, `belongs to job ${file.job} of batch ${file.batchId}`);
+    if (file.documents !== documents) this.#problem(path, `counts ${file.documents} documents, and documents.jsonl has ${documents}`);
+    // Only a job that closed knows whose part it is.
+    if (closed && file.parent !== (this.tree.parents.get(job) ?? null)) this.#problem(path, `is a part of job ${file.parent}, and manifest.json says of ${this.tree.parents.get(job) ?? null}`);
+  }
+
+  #problem(path: string, message: string): void {
+    this.check.findings.add('count', path, message);
+  }
+}

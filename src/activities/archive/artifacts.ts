@@ -86,7 +86,12 @@ async function downloadAll(run: ArchiveRun, paths: Iterable<string> | AsyncItera
     }
   }
 
-  await Promise.all(Array.from({ length: width }, lane)).finally(() => iterator.return?.());
+  try {
+    await Promise.all(Array.from({ length: width }, lane));
+  } finally {
+    // Ends a list that is still being read.
+    await iterator.return?.();
+  }
   if (state.stopped !== null) throw state.stopped as Error;
 }
 

@@ -71,6 +71,7 @@ const forbidden: [file: string, specifier: string][] = [
   ['src/cli/a.ts', '../simulator/server'],
   ['src/cli/simulator.ts', '../simulator/server.js'],
   ['src/client/a.ts', '../domain/plan'],
+  ['src/verify/a.ts', '../plangrep/client'],
 ];
 
 const allowed: [file: string, text: string][] = [

@@ -1,0 +1,95 @@
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { chmod, cp, mkdir, mkdtemp, readFile, rm, symlink, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join, resolve } from 'node:path';
+import { setTimeout as pause } from 'node:timers/promises';
+
+const root = resolve(__dirname, '../..');
+let folder: string;
+
+beforeEach(async () => {
+  folder = await mkdtemp(join(tmpdir(), 'plangrep-stages-'));
+  await mkdir(join(folder, 'scripts'));
+  for (const file of ['run-tests', 'processes', 'system-tools', 'temporal-binaries', 'wheel']) await cp(join(root, `scripts/${file}.ts`), join(folder, `scripts/${file}.ts`));
+  await symlink(join(root, 'node_modules'), join(folder, 'node_modules'));
+  await program('temporal', 'echo "temporal version 1.9.1"');
+  // What jest leaves: numbers in the file that --outputFile names.
+  await program('jest', `passed=$1 failed=$2; for flag in "$@"; do case $flag in --outputFile=*) echo "{\\"numPassedTests\\":$passed,\\"numFailedTests\\":$failed,\\"numRuntimeErrorTestSuites\\":0}" > "\${flag#--outputFile=}";; esac; done; exit $failed`);
+});
+
+afterEach(() => rm(folder, { recursive: true, force: true }));
+
+async function program(name: string, body: string): Promise<void> {
+  await writeFile(join(folder, name), `#!/bin/sh\n${body}\n`);
+  await chmod(join(folder, name), 0o755);
+}
+
+async function start(scripts: Record<string, string>, ...stages: string[]) {
+  await writeFile(join(folder, 'package.json'), JSON.stringify({ scripts }));
+  const tools = { TEMPORAL_CLI_PATH: join(folder, 'temporal'), TEMPORAL_TEST_SERVER_PATH: join(folder, 'temporal') };
+  const env = { ...process.env, ...tools, PLANGREP_API_KEY: 'pgk_foreign', TEMPORAL_ADDRESS: '127.0.0.1:1' };
+  return spawn(process.execPath, ['--import', 'tsx', 'scripts/run-tests.ts', ...stages], { cwd: folder, env, stdio: ['ignore', 'pipe', 'pipe'] });
+}
+
+async function run(scripts: Record<string, string>, ...stages: string[]): Promise<{ code: number; output: string }> {
+  const child = await start(scripts, ...stages);
+  let output = '';
+  for (const stream of [child.stdout, child.stderr]) stream.setEncoding('utf8').on('data', (text: string) => (output += text));
+  const [code] = (await once(child, 'close')) as [number];
+  return { code, output };
+}
+
+const well = { lint: 'true', typecheck: 'true', build: 'true', 'test:replay': './jest 4 0', 'test:e2e': './jest 3 0' };
+const stages = ['lint', 'build', 'replay', 'e2e'];
+
+it('shows what stages say, the time of each, and one line that counts', async () => {
+  const { code, output } = await run({ ...well, lint: 'echo linted' }, ...stages);
+  expect(output).toContain('linted');
+  expect(output).toMatch(/lint +ok +\d+\.\d s\nbuild +ok +\d+\.\d s\nreplay +ok +4 +\d+\.\d s\ne2e +ok +3 +\d+\.\d s\n/);
+  expect(output.trim().split('\n').at(-1)).toBe('7 passed, 0 failed');
+  expect(code).toBe(0);
+});
+
+it.each([
+  ['failed tests', { 'test:replay': './jest 2 2' }, /replay +failed +4 /, '5 passed, 2 failed'],
+  ['a stage that fails without a test', { lint: 'exit 1', 'test:replay': './jest 1 0' }, /lint +failed +1 /, '4 passed, 1 failed'],
+  ['a test runner that dies', { 'test:replay': 'kill -9 $$' }, /replay +failed +1 /, '3 passed, 1 failed'],
+])('goes on after %s, counts it, and fails', async (_, scripts, row, last) => {
+  const { code, output } = await run({ ...well, ...scripts }, ...('lint' in scripts ? stages : ['replay', 'e2e']));
+  expect(output).toMatch(row);
+  expect(output.trim().split('\n').at(-1)).toBe(last);
+  expect(code).toBe(1);
+});
+
+it('does not run what needs a build that failed, and says so', async () => {
+  const { code, output } = await run({ ...well, build: 'exit 2' }, 'build', 'e2e');
+  expect(output).toMatch(/e2e +not run /);
+  expect(output).toContain('e2e was not run: the build failed.');
+  expect(output.trim().split('\n').at(-1)).toBe('0 passed, 1 failed');
+  expect(code).toBe(1);
+});
+
+it('hands its stages the programs it found, and nothing of the settings of the person who runs it', async () => {
+  const { output } = await run({ ...well, 'test:replay': 'env | grep -E "^(PLANGREP|TEMPORAL)_" | sort; ./jest 1 0' }, 'replay');
+  expect(output.match(/^(PLANGREP|TEMPORAL)_.*$/gm)).toEqual([`TEMPORAL_CLI_PATH=${join(folder, 'temporal')}`, `TEMPORAL_TEST_SERVER_PATH=${join(folder, 'temporal')}`]);
+});
+
+it('names the stages when it does not know one', async () => {
+  const { code, output } = await run(well, 'lint', 'speed');
+  expect(output).toBe('error: no stage speed; there are: lint, typecheck, build, unit, workflow, replay, e2e, contract\n');
+  expect(code).toBe(1);
+});
+
+it('ends the running stage on Ctrl-C', async () => {
+  const child = await start({ ...well, lint: 'echo $$ > pid; sleep 60 & wait' }, 'lint');
+  const exited = once(child, 'exit');
+  let pid = '';
+  while (pid === '') {
+    await pause(20);
+    pid = (await readFile(join(folder, 'pid'), 'utf8').catch(() => '')).trim();
+  }
+  child.kill('SIGINT');
+  expect(await exited).toEqual([130, null]);
+  expect(() => process.kill(-Number(pid), 0)).toThrow('ESRCH');
+});

@@ -1,9 +1,9 @@
-import { createHash } from 'node:crypto';
 import { archivedFileSchema } from '../../contract/archive';
 import type { ArchivedFile } from '../../contract/archive';
 import type { jobKeys } from '../../contract/keys';
 import type { Store } from '../../store';
-import { jsonLines, readJsonLines } from '../../store/jsonl';
+import { digestOf } from '../../store/digest';
+import { BrokenFileError, jsonLines, readJsonLines } from '../../store/jsonl';
 
 /** Names of one job's files in the store. */
 export type JobKeys = ReturnType<typeof jobKeys>;
@@ -38,10 +38,8 @@ export class ArchivedFiles {
   static async open(store: Store, keys: JobKeys, attempt: number): Promise<ArchivedFiles> {
     const files = new ArchivedFiles(store, keys, attempt);
     for await (const { key } of store.list(keys.archived)) await files.load(key);
-    if (await store.stat(keys.files)) {
-      files.listed = new Set();
-      await files.load(keys.files, files.listed);
-    }
+    const listed = new Set<string>();
+    if ((await store.stat(keys.files)) && (await files.load(keys.files, listed))) files.listed = listed;
     return files;
   }
 
@@ -65,8 +63,13 @@ export class ArchivedFiles {
     if (!stored) return null;
     const known = this.known.get(path);
     if (known && known.sizeBytes !== stored.sizeBytes) return null;
-    if (known) this.present.add(path);
-    else await this.add({ path, ...(await hashObject(this.store, key)) });
+    if (known) {
+      this.present.add(path);
+      return known;
+    }
+    const digest = await digestOf(this.store, key);
+    if (!digest) return null;
+    await this.add({ path, ...digest });
     return this.known.get(path)!;
   }
 
@@ -102,20 +105,17 @@ export class ArchivedFiles {
     for (const path of paths) yield this.known.get(path)!;
   }
 
-  private async load(key: string, listed?: Set<string>): Promise<void> {
-    for await (const file of readJsonLines(this.store, key, archivedFileSchema)) {
-      this.known.set(file.path, file);
-      listed?.add(file.path);
+  /** False: the list is not what was written once. What it would have said is found out again. */
+  private async load(key: string, listed?: Set<string>): Promise<boolean> {
+    try {
+      for await (const file of readJsonLines(this.store, key, archivedFileSchema)) {
+        this.known.set(file.path, file);
+        listed?.add(file.path);
+      }
+      return true;
+    } catch (error) {
+      if (error instanceof BrokenFileError) return false;
+      throw error;
     }
   }
-}
-
-async function hashObject(store: Store, key: string): Promise<{ sizeBytes: number; sha256: string }> {
-  const hash = createHash('sha256');
-  let sizeBytes = 0;
-  for await (const chunk of (await store.openRead(key)) as AsyncIterable<Buffer>) {
-    hash.update(chunk);
-    sizeBytes += chunk.length;
-  }
-  return { sizeBytes, sha256: hash.digest('hex') };
 }

@@ -115,6 +115,17 @@ describe('archiveJob', () => {
     expect(await bench.snapshot(keys.folder)).toEqual(before);
   });
 
+  test('a repeat mends its own lists', async () => {
+    serve();
+    await bench.archive();
+    const before = await bench.snapshot(keys.folder);
+    for (const key of [keys.files, keys.extract, `${keys.archived}/000001-000001.jsonl`]) await bench.store.write(key, '{"kind":');
+    api.asked.length = 0;
+    expect(await bench.archive({ attempt: 2 })).toMatchObject({ files: 5 });
+    expect(api.asked).toEqual([]);
+    expect(await bench.snapshot(keys.folder)).toEqual(before);
+  });
+
   test('a repeat after the job was closed leaves no working files behind', async () => {
     serve();
     await bench.archive();

@@ -37,13 +37,16 @@ function readInto(pdfium, path) {
     if (stat.size > workerData.maxBytes) return { tooLarge: stat.size };
     const at = pdfium.wasmExports.malloc(stat.size + 1) >>> 0;
     if (at === 0) return { tooLarge: stat.size };
-    let size = 0;
-    while (size < stat.size) {
-      const read = fs.readSync(file, pdfium.HEAPU8, at + size, Math.min(stat.size - size, 1 << 24), size);
-      if (read === 0) break;
-      size += read;
+    try {
+      let size = 0;
+      for (let read = 1; read > 0 && size < stat.size; size += read) {
+        read = fs.readSync(file, pdfium.HEAPU8, at + size, Math.min(stat.size - size, 1 << 24), size);
+      }
+      return { at, size };
+    } catch (error) {
+      pdfium.wasmExports.free(at);
+      throw error;
     }
-    return { at, size };
   } finally {
     fs.closeSync(file);
   }

@@ -169,7 +169,7 @@ export class PlangrepClient {
   /** The result's bytes, JSON of any size; only for `completed` and `completed_with_errors`. /api-reference/jobs/get-job-result */
   async getResult(jobId: string, options: CallOptions = {}): Promise<Download> {
     const download = await this.download({ method: 'GET', path: `/jobs/${segment(jobId)}/result`, ...options });
-    if (!download.contentType?.includes('html')) return download;
+    if (!download.contentType?.toLowerCase().includes('html')) return download;
     download.body.destroy();
     throw new ContractError('Result', ['body: HTML instead of JSON']);
   }

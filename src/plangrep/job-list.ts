@@ -20,7 +20,8 @@ class JobListReader extends Transform {
   private key = '';
   private inJobs = false;
   private found = false;
-  private readonly assembler = new Assembler();
+  // The assembler sets keys by assignment, where this one would change the object's prototype.
+  private readonly assembler = new Assembler({ reviver: (key, value: unknown) => (key === '__proto__' ? undefined : value) });
 
   constructor() {
     super({ objectMode: true });

@@ -173,7 +173,7 @@ test('a JSON answer above 16 MiB is not read', async () => {
 });
 
 test('HTML in place of a result breaks the contract; an artifact may be HTML', async () => {
-  server.answer((response) => response.writeHead(200, { 'content-type': 'text/html; charset=utf-8' }).end('<p>'));
+  server.answer((response) => response.writeHead(200, { 'content-type': 'Text/HTML; charset=utf-8' }).end('<p>'));
   expect(await thrownBy(client.getResult('job_demo1'))).toMatchObject({ kind: 'contract' });
   const artifact = await client.getArtifact('job_demo1', 'r/a b+c%2F.html');
   expect(await text(artifact.body)).toBe('<p>');

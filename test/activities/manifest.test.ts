@@ -1,0 +1,175 @@
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { MockActivityEnvironment } from '@temporalio/testing';
+import { createManifestActivities } from '../../src/activities/manifest';
+import { manifestLineSchema, manifestSchema, type ManifestLine } from '../../src/contract/archive';
+import { batchKeys, jobKeys } from '../../src/contract/keys';
+import { FolderStore } from '../../src/store/folder';
+import { readBytes, readJson, readJsonLines } from '../../src/store/jsonl';
+import type { Store } from '../../src/store';
+import { verifyBatch } from '../../src/verify';
+import { buildBatch, mixedBatch, writeManifest } from '../verify/batch-builder';
+
+let root: string;
+let store: FolderStore;
+beforeEach(async () => {
+  root = await mkdtemp(join(tmpdir(), 'manifest-'));
+  store = new FolderStore(root);
+});
+afterEach(() => rm(root, { recursive: true, force: true }));
+
+const keys = batchKeys('b');
+const manifest = () => readJson(store, keys.manifest, manifestSchema);
+async function lines(): Promise<ManifestLine[]> {
+  const found: ManifestLine[] = [];
+  for await (const line of readJsonLines(store, keys.manifestLines, manifestLineSchema)) found.push(line);
+  return found;
+}
+const everyKey = async (prefix: string) => {
+  const found: string[] = [];
+  for await (const { key } of store.list(prefix)) found.push(key);
+  return found;
+};
+
+/** The store with some calls replaced. */
+const storeWith = (calls: Partial<Store>): Store =>
+  new Proxy<Store>(store, {
+    get(target, name: keyof Store) {
+      const call: unknown = calls[name] ?? target[name];
+      return typeof call === 'function' ? (call.bind(target) as unknown) : call;
+    },
+  });
+
+test('every document has a line, every job an entry, and the working files are gone', async () => {
+  await buildBatch(store, 'b', mixedBatch);
+  const totals = await writeManifest(store, 'b');
+  expect(totals).toEqual({ status: 'completed_with_errors', documents: 10, counts: { processed: 3, partial: 1, failed: 3, rejected: 1, duplicate: 2 }, pages: 12, credits: 28 });
+  expect((await lines()).map(({ seq, outcome, job, reason }) => [seq, outcome, job, reason?.code ?? null])).toEqual([
+    [1, 'processed', 1, null], [2, 'partial', 1, 'partial'], [3, 'processed', 1, null],
+    [4, 'failed', 2, 'job_failed'], [5, 'failed', 2, 'job_failed'],
+    [6, 'processed', 4, null], [7, 'failed', 5, 'job_workflow_lost'],
+    [8, 'rejected', null, 'empty'], [9, 'duplicate', 1, 'duplicate'], [10, 'duplicate', 2, 'duplicate'],
+  ]);
+  const { jobs, labels, sha256, status, bytes } = await manifest();
+  expect(jobs.map(({ job, jobId, parent, documents, credits }) => [job, jobId, parent, documents, credits])).toEqual([
+    [1, 'job_1', null, 3, 25], [2, 'job_2', null, 2, 0], [3, 'job_3', null, 0, 0], [4, 'job_4', 3, 1, 3], [5, null, 3, 1, 0],
+  ]);
+  expect({ labels, status, bytes }).toEqual({ labels: { site: 'north', 7: 'seven' }, status: 'completed_with_errors', bytes: 7_021 });
+  const guarded = (await everyKey('batches/b')).map((key) => key.slice('batches/b/'.length)).filter((path) => !/manifest\.json$|result\.json|artifacts/.test(path));
+  expect(Object.keys(sha256).sort()).toEqual(guarded.sort());
+  expect(await everyKey('work')).toEqual([]);
+  expect(await verifyBatch(store, 'b')).toMatchObject({ ok: true });
+});
+
+test('a batch in which all went well is completed', async () => {
+  await buildBatch(store, 'b', { documents: [{ job: 1 }, { reason: { code: 'duplicate', message: 'x' }, duplicateOf: 1 }], jobs: [{ job: 1, outcomes: { 1: 'processed' }, status: 'completed' }] });
+  expect(await writeManifest(store, 'b')).toMatchObject({ status: 'completed', counts: { processed: 1, duplicate: 1 } });
+  expect(await verifyBatch(store, 'b')).toMatchObject({ ok: true });
+});
+
+test('a repeat changes nothing and answers the same, also when only the working files were left', async () => {
+  await buildBatch(store, 'b', mixedBatch);
+  const first = await writeManifest(store, 'b');
+  const before = await readBytes(store, keys.manifest, 1e6);
+  await store.write('work/b/left', 'x');
+  expect(await writeManifest(store, 'b', { failure: { code: 'unauthorized', message: 'x' }, error: { code: 'x', message: 'x' } })).toEqual(first);
+  expect((await readBytes(store, keys.manifest, 1e6)).equals(before)).toBe(true);
+  expect(await everyKey('work')).toEqual([]);
+});
+
+test('an attempt that is killed anywhere is finished by the next', async () => {
+  await buildBatch(store, 'b', mixedBatch);
+  for (const call of ['write', 'createIfAbsent', 'removeAll'] as const) {
+    const broken = storeWith({ [call]: () => Promise.reject(new Error('killed')) });
+    await expect(writeManifest(broken, 'b')).rejects.toThrow('killed');
+  }
+  await writeManifest(store, 'b');
+  expect(await verifyBatch(store, 'b')).toMatchObject({ ok: true });
+  expect(await everyKey('work')).toEqual([]);
+});
+
+test('an attempt that was given up does not replace what the next one wrote', async () => {
+  await buildBatch(store, 'b', mixedBatch);
+  // The late one reads half the plan, then sleeps while another does the whole work; the follow-ups are gone when it wakes.
+  let first = true;
+  const late = storeWith({
+    openRead: async (key, range) => {
+      if (first && key === jobKeys('b', 1).documents) {
+        first = false;
+        await writeManifest(store, 'b');
+      }
+      return store.openRead(key, range);
+    },
+  });
+  const totals = await writeManifest(late, 'b', { failure: { code: 'unauthorized', message: 'x' } });
+  expect(first).toBe(false);
+  expect(totals.counts).toMatchObject({ failed: 3 });
+  expect(await verifyBatch(store, 'b')).toMatchObject({ ok: true });
+});
+
+test('documents of jobs that did nothing get the reason of the batch', async () => {
+  await buildBatch(store, 'b', mixedBatch);
+  await store.removeAll(jobKeys('b', 2).folder);
+  const message = 'Plangrep refuses the API key';
+  expect(await writeManifest(store, 'b', { failure: { code: 'unauthorized', message }, error: { code: 'Unauthorized', message } })).toMatchObject({ status: 'failed' });
+  expect((await lines()).filter(({ reason }) => reason?.code === 'unauthorized').map(({ seq, outcome, job }) => [seq, outcome, job])).toEqual([[4, 'failed', 2], [5, 'failed', 2], [7, 'failed', 5]]);
+  expect((await manifest()).error).toEqual({ code: 'Unauthorized', message });
+  expect(await verifyBatch(store, 'b')).toMatchObject({ ok: true });
+});
+
+test('a cancelled batch', async () => {
+  await buildBatch(store, 'b', mixedBatch);
+  await store.removeAll(jobKeys('b', 2).folder);
+  expect(await writeManifest(store, 'b', { failure: { code: 'cancelled', message: 'x' } })).toMatchObject({ status: 'cancelled', counts: { cancelled: 3 } });
+  expect(await verifyBatch(store, 'b')).toMatchObject({ ok: true });
+});
+
+test('a batch without a plan ends with an empty manifest, and its half plan is gone', async () => {
+  await buildBatch(store, 'b', mixedBatch);
+  await store.removeAll(keys.jobs);
+  await store.remove(keys.plan);
+  const error = { code: 'SourceUnavailable', message: 'On host x: /plans is not there' };
+  expect(await writeManifest(store, 'b', { projectId: null, failure: { code: 'remote_error', message: 'x' }, error })).toEqual({ status: 'failed', documents: 0, counts: {}, pages: 0, credits: 0 });
+  expect(await everyKey('batches')).toEqual([keys.input, keys.manifest, keys.manifestLines].sort());
+  expect((await readBytes(store, keys.manifestLines, 10)).length).toBe(0);
+  expect(await verifyBatch(store, 'b')).toMatchObject({ ok: true, documents: 0 });
+});
+
+test('an empty batch is completed', async () => {
+  await buildBatch(store, 'b', { documents: [], jobs: [] });
+  expect(await writeManifest(store, 'b')).toEqual({ status: 'completed', documents: 0, counts: {}, pages: 0, credits: 0 });
+  expect(await verifyBatch(store, 'b')).toMatchObject({ ok: true });
+});
+
+test('what a lost job archived before it was lost is kept and accounted for', async () => {
+  await buildBatch(store, 'b', mixedBatch);
+  const job = jobKeys('b', 2);
+  await store.remove(job.documents);
+  await store.write(job.result, '{"half": "an archive"}');
+  await store.write(`${job.artifacts}/x/y.png`, 'png');
+  await writeManifest(store, 'b');
+  expect((await readBytes(store, job.files, 1e6)).toString().trim().split('\n').map((line) => (JSON.parse(line) as { path: string }).path)).toEqual(['artifacts/x/y.png', 'result.json']);
+  // job.json counts documents of a file that is not there any more: that is all that verify finds.
+  expect((await verifyBatch(store, 'b')).problems).toMatchObject([{ code: 'count', path: 'jobs/00002/job.json' }]);
+});
+
+test('a document that moved to a later job counts there', async () => {
+  await buildBatch(store, 'b', {
+    documents: [{ job: 1 }, { job: 1 }],
+    jobs: [{ job: 1, outcomes: { 1: 'failed', 2: 'processed' }, status: 'completed_with_errors' }, { job: 2, parent: 1, outcomes: { 1: 'processed' }, status: 'completed' }],
+  });
+  expect(await writeManifest(store, 'b')).toMatchObject({ status: 'completed', documents: 2 });
+  expect((await lines()).map(({ seq, job, jobId }) => [seq, job, jobId])).toEqual([[1, 2, 'job_2'], [2, 1, 'job_1']]);
+  expect(await verifyBatch(store, 'b')).toMatchObject({ ok: true });
+});
+
+test('cancellation ends it, and leaves no manifest', async () => {
+  await buildBatch(store, 'b', mixedBatch);
+  const environment = new MockActivityEnvironment({ attempt: 1 });
+  const { writeManifest: run } = createManifestActivities({ store });
+  environment.cancel('CANCELLED');
+  await expect(environment.run(run, { batchId: 'b', projectId: null, startedAt: '', closedAt: '', failure: null, error: null })).rejects.toThrow();
+  expect(await store.stat(keys.manifest)).toBeNull();
+  expect(await everyKey('work')).not.toEqual([]);
+});

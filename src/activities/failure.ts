@@ -41,7 +41,7 @@ function fromPlangrep(error: PlangrepError): ApplicationFailure {
   }
   if (error instanceof AuthError) return giveUp(failureTypes.unauthorized, message, details);
   if (error instanceof ConflictError) return giveUp(failureTypes.idempotencyConflict, message, details);
-  if (error instanceof ContractError) return giveUp(failureTypes.contractViolation, message, details);
+  if (error instanceof ContractError) return giveUp(failureTypes.contractViolation, message, { ...details, issues: error.issues.slice(0, 20) });
   if (error instanceof RejectedError) return giveUp(status === 404 ? failureTypes.notFound : failureTypes.rejected, message, details);
   return retryable(failureTypes.internal, message);
 }

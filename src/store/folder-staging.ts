@@ -106,11 +106,19 @@ export async function outdate(path: string, replaced: string): Promise<void> {
   await utimes(path, seconds, seconds);
 }
 
+/** Not by mkdir's own recursion: where a file system refuses new folders with ENOENT, as /proc does, that tries for ever. */
 async function makeFolder(folder: string): Promise<void> {
-  const first = await mkdir(folder, { recursive: true });
-  if (first === undefined) return;
-  for (let made = folder; made.length >= first.length; made = dirname(made)) await syncFolder(dirname(made));
+  const missing: string[] = [];
+  for (let at = folder; !(await isFolder(at)); at = dirname(at)) missing.unshift(at);
+  for (const path of missing) {
+    await mkdir(path).catch((error: unknown) => {
+      if (!isCode(error, 'EEXIST')) throw error;
+    });
+    await syncFolder(dirname(path));
+  }
 }
+
+const isFolder = async (path: string): Promise<boolean> => (await stat(path).catch(() => null))?.isDirectory() ?? false;
 
 /** Waits until the folder's entries are on the disk, where the file system knows such a thing. */
 export async function syncFolder(folder: string): Promise<void> {

@@ -143,6 +143,10 @@ describe('FolderStore', () => {
       expect(await readFile(join(root, 'file'), 'utf8')).toBe('x');
     });
 
+    test('a file system that refuses new folders as if they were missing', async () => {
+      await expect(new FolderStore('/proc/archive/x').ensureWritable()).rejects.toMatchObject({ name: 'StoreError', code: 'ENOENT' });
+    });
+
     test('names too long', async () => {
       await expect(store.write('x'.repeat(300), 'x')).rejects.toMatchObject({ name: 'StoreError', code: 'ENAMETOOLONG' });
     });

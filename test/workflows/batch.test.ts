@@ -191,14 +191,14 @@ describe('batchWorkflow', () => {
       { jobs: 1, documentsPerJob: 1, maxConcurrentJobs: 1 },
       { api: { createJob: async () => ({ jobId: 'job_1', externalId: 'e1', expiresAt, lowered: null }), awaitJob: async () => {
         polls += 1;
-        if (polls < 7200) throw ApplicationFailure.create({ type: failureTypes.notYet, message: 'job is processing', nextRetryDelay: 60_000 });
+        if (polls < 720) throw ApplicationFailure.create({ type: failureTypes.notYet, message: 'job is processing', nextRetryDelay: 600_000 });
         return { status: 'completed', error: null, creditsDebited: 1 };
       } } },
     );
     const batchId = `days-${randomUUID()}`;
     await withWorkers(env, bundle, activities, async () => (await startBatch(env.client, batchId)).result());
     const { events } = await env.client.workflow.getHandle(jobWorkflowId(batchId, 1)).fetchHistory();
-    expect(polls).toBe(7200);
+    expect(polls).toBe(720);
     expect(events!.length).toBeLessThanOrEqual(60);
   });
 });

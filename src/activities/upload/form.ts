@@ -11,6 +11,10 @@ import { settleSent, streamsPerJob, withFile } from './job-upload';
 import type { JobUpload } from './job-upload';
 import { runPool } from './pool';
 
+/** Room for the form's own lines, in bytes, within what one request may carry. */
+const envelopeBytes = 64 * 1024;
+const maxFileBytes = maxFormBytes - envelopeBytes;
+
 /**
  * Sends documents by the multipart form, one file a request. The form has no idempotency key, so after a doubtful attempt
  * the job's own list of files tells, by their unique names, which have arrived.
@@ -35,8 +39,8 @@ async function arrivedNames({ deps, ref, remote, signal }: JobUpload): Promise<S
 
 async function sendForm(upload: JobUpload, line: PlanLine, file: SourceFile): Promise<void> {
   const { deps, ref, remote, ledger, signal } = upload;
-  if (file.sizeBytes > maxFormBytes) {
-    throw new UnsendableError({ code: 'too_large', message: `A form upload takes at most ${maxFormBytes} bytes; use signed uploads` });
+  if (file.sizeBytes > maxFileBytes) {
+    throw new UnsendableError({ code: 'too_large', message: `A form upload takes files of at most ${maxFileBytes} bytes; use signed uploads` });
   }
   const hash = createHash('sha256');
   await deps.pace.wait(signal);

@@ -6,20 +6,27 @@ import { Output } from './cli/output';
 import { buildProgram } from './cli/program';
 
 /** Runs one command line and gives its exit code; whatever goes wrong is shown, never thrown. */
-export async function main(argv: readonly string[]): Promise<number> {
+export async function main(argv: readonly string[], stdout: NodeJS.WritableStream = process.stdout, stderr: NodeJS.WritableStream = process.stderr): Promise<number> {
   let code: number = exitCodes.ok;
   const program = buildProgram((finished) => {
     code = finished;
-  });
+  }, stdout, stderr);
   try {
     await program.parseAsync(argv, { from: 'user' });
     return code;
   } catch (error) {
     if (error instanceof CommanderError && error.exitCode === 0) return exitCodes.ok;
-    const shown = error instanceof CommanderError ? usageError(error) : (await import('./cli/failure.js')).toCliError(error);
-    new Output(argv.includes('--json')).error(shown);
+    const shown = await toShown(error);
+    new Output(argv.includes('--json'), stdout, stderr).error(shown);
     return shown.exitCode;
   }
+}
+
+async function toShown(error: unknown): Promise<CliError> {
+  if (error instanceof CliError) return error;
+  if (error instanceof CommanderError) return usageError(error);
+  // Knows the errors of every part, so it is loaded only when there is one.
+  return (await import('./cli/failure.js')).toCliError(error);
 }
 
 function usageError({ code, message }: CommanderError): CliError {

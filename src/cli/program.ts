@@ -1,5 +1,4 @@
-import { Command, Option } from 'commander';
-import { CliError } from './cli-error';
+import { Command, InvalidArgumentError, Option } from 'commander';
 import { addInputFlags, wholeNumber, type InputFlags } from './input-flags';
 import { Output } from './output';
 import type { SimulatorFlags } from './simulator';
@@ -10,13 +9,13 @@ import { packageVersion } from '../version';
 export type Finish = (code: number) => void;
 
 /** What each command line is made of. Commands load their code when they run, so that `--help` is fast. */
-export function buildProgram(finish: Finish): Command {
+export function buildProgram(finish: Finish, stdout: NodeJS.WritableStream, stderr: NodeJS.WritableStream): Command {
   const program = new Command('plangrep-batch')
     .description('Turns a set of construction documents into Plangrep jobs, runs them to their end, and archives every result.')
     .version(packageVersion)
     .exitOverride()
     // Errors are shown by the entry, in the form that was asked for.
-    .configureOutput({ outputError: () => {} })
+    .configureOutput({ writeOut: (text) => void stdout.write(text), writeErr: (text) => void stderr.write(text), outputError: () => {} })
     .showSuggestionAfterError()
     .addHelpText('after', '\nExit codes: 0 all well, 1 usage or configuration (nothing was started), 2 batch failed or verify found damage,\n3 finished with documents that are not processed, 4 Temporal, Plangrep or archive not reachable, 130 Ctrl-C.');
   addBatchCommands(program, finish);
@@ -102,6 +101,6 @@ const outputOf = ({ json }: { json?: boolean }): Output => new Output(json === t
 
 function portNumber(text: string): number {
   const port = wholeNumber(text);
-  if (port > 65_535) throw new CliError({ code: 'usage', message: `${text} is no port: it must be 0 to 65535.` });
+  if (port > 65_535) throw new InvalidArgumentError('A port is 0 to 65535.');
   return port;
 }

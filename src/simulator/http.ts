@@ -45,7 +45,11 @@ export function createApp(state: SimulatorState, operations: Operation[], { watc
   app.decorateRequest('fault', null);
   app.removeAllContentTypeParsers();
   app.setErrorHandler((error: FastifyError | ApiError, _request, reply) => sendError(error, reply));
-  app.setNotFoundHandler((request, reply) => sendError(unknownRoute(operations, request), reply));
+  app.addHook('onRequest', async (request) => {
+    // Before the body is looked at, which may be wrong as well.
+    const refusal = refuseRoute(operations, request);
+    if (refusal) throw refusal;
+  });
   if (watched) watch(app, state);
   for (const { method, path, handle, operation, scope } of operations) {
     app.route<{ Params: Record<string, string>; Querystring: Query }>({ method, url: path, handler: handle, config: { operation, scope } });
@@ -71,10 +75,15 @@ function sendError(error: Error & { statusCode?: number | undefined; code?: stri
   return reply.code(status).send({ error: { code, message: error.message } });
 }
 
-/** 405 where the path is one of ours with another method, else 404. */
-function unknownRoute(operations: Operation[], request: FastifyRequest): ApiError {
-  const parts = request.url.split('?')[0]!.split('/');
-  const allowed = operations.filter(({ path }) => matches(path.split('/'), parts)).map(({ method }) => method);
+/** 405 where the path is one of ours with another method, 404 where there is none; null for what is ours. */
+function refuseRoute(operations: Operation[], request: FastifyRequest): ApiError | null {
+  const path = request.url.split('?')[0]!;
+  const same = operations.filter((operation) => operation.path === path);
+  // A fixed path is none of a parameter's values, whatever the method.
+  if (!request.is404 && (same.length === 0 || same.some(({ method }) => method === request.method))) return null;
+  const parts = path.split('/');
+  const here = same.length > 0 ? same : operations.filter((operation) => matches(operation.path.split('/'), parts));
+  const allowed = here.map(({ method }) => method);
   if (allowed.length === 0 || allowed.includes(request.method as HTTPMethods)) return new ApiError(404, 'not_found', 'There is no such route.');
   return new ApiError(405, 'method_not_allowed', `${request.method} is not possible here.`, { allow: allowed.join(', ') });
 }

@@ -5,6 +5,9 @@ import { classifications } from './job';
 const classification = z.enum(classifications).optional();
 const sha256 = z.string().regex(/^[0-9a-f]{64}$/, 'must be 64 lowercase hex digits');
 
+// JSON knows larger ones than a program counts with exactly; they are refused by what they mean, not by their form.
+const integer = (least: number): z.ZodNumber => z.number().min(least).refine(Number.isInteger, 'must be an integer');
+
 /** Body of createProject. */
 export const createProjectSchema = z.object({ name: z.string().refine(atMost(180), 'must have at most 180 characters') });
 
@@ -48,7 +51,7 @@ export type FormMetadata = z.infer<typeof formMetadataSchema>;
 
 /** Body of registerUploads. */
 export const registerUploadsSchema = z.object({
-  files: z.array(z.object({ fileName: z.string(), contentType: z.string(), fileSize: z.number().int().min(0), sha256, classification })).min(1).max(100),
+  files: z.array(z.object({ fileName: z.string(), contentType: z.string(), fileSize: integer(0), sha256, classification })).min(1).max(100),
 });
 /** One file of a registration. */
 export type RegisteredFile = z.infer<typeof registerUploadsSchema>['files'][number];
@@ -64,7 +67,7 @@ export const completeUploadsSchema = z.object({
   multipartUploads: z.array(
     directUpload.extend({
       multipartUploadId: z.string(),
-      parts: z.array(z.object({ partNumber: z.number().int().min(1), etag: z.string() })).optional(),
+      parts: z.array(z.object({ partNumber: integer(1), etag: z.string() })).optional(),
     }),
   ).default([]),
   failedUploads: z.array(z.object({ documentId: z.string(), error: z.string().optional() })).default([]),

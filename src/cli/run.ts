@@ -38,15 +38,15 @@ export async function start(source: string, flags: InputFlags, output: Output): 
 /** All that can be checked before anything starts, the cheap things first. */
 async function prepare(argument: string, flags: InputFlags): Promise<{ config: Config; input: BatchInputOptions }> {
   const config = commandConfig(['plangrep', 'project'], { project: flags.project });
-  const input = await checkedInput(argument, config.project, flags);
+  const input = await checkedInput(argument, config.project, flags, config.archive);
   if (config.archive !== null) await new FolderStore(config.archive).ensureWritable();
   await checkProject(config, config.project, { mayBeCreated: flags.createProject === true });
   return { config, input };
 }
 
 /** The input behind SOURCE and flags. @throws CliError, InvalidInputError */
-export async function checkedInput(argument: string, project: string, flags: InputFlags): Promise<BatchInputOptions> {
-  const input = inputOf(await checkSource(argument, flags), project, flags);
+export async function checkedInput(argument: string, project: string, flags: InputFlags, archive: string | null): Promise<BatchInputOptions> {
+  const input = inputOf(await checkSource(argument, flags, archive), project, flags);
   const { error } = batchInputSchema.safeParse(input);
   const problems = error ? inputProblems(error) : [];
   if (flags.id !== undefined && !isBatchId(flags.id)) problems.push({ field: 'id', message: `must have ${batchIdRule}` });

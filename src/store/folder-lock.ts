@@ -5,8 +5,6 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { isGone, newOwner } from './owner';
 import { isCode } from './store-error';
 
-/** How long one and the same lock is respected when nobody can tell whether its owner lives. It is held for milliseconds. */
-const abandonedMs = 60_000;
 /** A holder that was stopped for longer than this takes nothing for granted any more. */
 const safeMs = 20_000;
 
@@ -18,7 +16,11 @@ export type Locked<T> = (stillHeld: () => boolean) => Promise<T>;
  * An owner that died on this host is noticed at once; one of another host, after the same lock was seen for a minute.
  */
 export class FolderLocks {
-  constructor(private readonly folder: string) {}
+  constructor(
+    private readonly folder: string,
+    /** How long one and the same lock is respected when nobody can tell whether its owner lives. It is held for milliseconds. */
+    private readonly abandonedMs = 60_000,
+  ) {}
 
   /** Runs `work` alone among those who hold the key's lock. When it answers `undefined` the lock was lost, and it runs again. */
   async hold<T>(key: string, work: Locked<T | undefined>): Promise<T> {
@@ -45,7 +47,7 @@ export class FolderLocks {
       if (lock === null) continue;
       if (seen.lock !== lock) seen = { lock, since: performance.now() };
       const seenMs = performance.now() - seen.since;
-      if ((isGone(lock) || seenMs > abandonedMs) && (await takeAway(path, lock, seenMs))) continue;
+      if ((isGone(lock) || seenMs > this.abandonedMs) && (await takeAway(path, lock, seenMs > 2 * this.abandonedMs))) continue;
       // The owner needs a few milliseconds; a random wait keeps several waiters from meeting again and again.
       await delay(1 + Math.random() * 10);
     }
@@ -82,16 +84,16 @@ async function readLock(path: string): Promise<string | null> {
 
 /**
  * Removes the lock that `lock` left behind, and never one that came after it: only the creator of a file named after `lock` may,
- * and it looks again first. Nobody but that one could have removed `lock` in between, for its owner is gone.
+ * and it looks again first. Nobody but that one could have removed `lock` in between, for its owner is gone. False: another one is at it.
  */
-async function takeAway(path: string, lock: string, seenMs: number): Promise<boolean> {
+async function takeAway(path: string, lock: string, longAgo: boolean): Promise<boolean> {
   const right = `${path}.${createHash('sha256').update(lock).digest('hex').slice(0, 16)}`;
   try {
     await writeFile(right, '', { flag: 'wx' });
   } catch (error) {
     if (!isCode(error, 'EEXIST')) throw error;
     // Whoever had the right died before it used it.
-    if (seenMs > 2 * abandonedMs) await unlinkIfThere(right);
+    if (longAgo) await unlinkIfThere(right);
     return false;
   }
   if ((await readLock(path)) === lock) await unlinkIfThere(path);

@@ -27,9 +27,21 @@ async function denied(store: FolderStore): Promise<unknown> {
   );
 }
 
+/** Begins a write that never ends, and says so once some of it is on the disk. */
+async function stall(store: FolderStore): Promise<unknown> {
+  async function* content() {
+    yield Buffer.alloc(100_000);
+    console.log('writing');
+    await new Promise((resolve) => setTimeout(resolve, 2 ** 30));
+    yield Buffer.alloc(1);
+  }
+  return store.write('a/large', content());
+}
+
 async function main(): Promise<void> {
   const [root, task, name] = process.argv.slice(2);
   const store = new FolderStore(root!);
-  console.log(JSON.stringify(task === 'count' ? await count(store, name!) : await denied(store)));
+  if (task === 'stall') await stall(store);
+  else console.log(JSON.stringify(task === 'count' ? await count(store, name!) : await denied(store)));
 }
 void main();

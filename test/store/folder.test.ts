@@ -98,6 +98,17 @@ describe('FolderStore', () => {
       expect(await keys('a')).toEqual(['a/b']);
     });
 
+    test('a writer killed in the middle leaves nothing that counts', async () => {
+      const child = spawn(process.execPath, ['--import', 'tsx', join(__dirname, 'contender.ts'), root, 'stall'], { stdio: ['ignore', 'pipe', 'inherit'] });
+      await once(child.stdout, 'data');
+      child.kill('SIGKILL');
+      await once(child, 'exit');
+      expect(await readdir(join(root, 'a'))).toEqual([expect.stringMatching(/^\.tmp-/)]);
+      expect(await keys()).toEqual([]);
+      await store.write('a/large', 'whole');
+      expect(await readdir(join(root, 'a'))).toEqual(['large']);
+    });
+
     test('a lock whose owner died is taken over at once', async () => {
       await store.write('key', 'old');
       const owner = await ownName(await deadPid());

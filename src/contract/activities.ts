@@ -74,8 +74,11 @@ export interface BatchActivities {
    * Safe to repeat. @throws InvalidInput, BatchIdTaken
    */
   acceptBatch(request: { batchId: string; input: unknown; startedAt: string }): Promise<AcceptedBatch>;
-  /** Parts of a job that fit into `limits`, as follow-up jobs from number `next`; `[job]` itself when it fits. Safe to repeat. */
-  splitJob(request: JobRef & { limits: Limits; next: number }): Promise<{ jobs: number[] }>;
+  /**
+   * Parts of a job that fit into `limits`, as follow-up jobs from number `next`; `[job]` itself when it fits. Documents that
+   * fit in no job any more are counted as `rejected`; their outcomes are in the documents.jsonl of `job`. Safe to repeat.
+   */
+  splitJob(request: JobRef & { limits: Limits; next: number }): Promise<{ jobs: number[]; rejected?: number }>;
   /** Writes documents.jsonl and job.json of a job that is over, removes its working files, and adds up. Safe to repeat. */
   closeJob(request: JobRef & { remote: RemoteJob | null; ending: JobEnding }): Promise<JobTotals>;
   /** Which of these jobs' workflows are not running any more; their totals come from documents.jsonl, zero when there is none. */

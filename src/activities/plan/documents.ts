@@ -1,0 +1,162 @@
+import { createHash } from 'node:crypto';
+import { ApplicationFailure } from '@temporalio/common';
+import type { Plan, PlanLine } from '../../contract/archive';
+import type { BatchInput } from '../../contract/batch';
+import { failureTypes } from '../../contract/failures';
+import { classifier } from '../../domain/classify';
+import { jobLimits, unfitReason, unlimited } from '../../domain/plan';
+import { countPages } from '../../pdf/page-count';
+import type { PlanProgress } from './candidate';
+import { findDuplicates } from './compare';
+import { countTablePages } from './count';
+import type { CountPages } from './count';
+import { DigestMap } from './digest-map';
+import { compileGlob } from './globs';
+import { LineWriter, PackedTable } from './lines';
+import { requireSameRoot } from './root';
+import { openSource } from './source';
+import type { OpenSource } from './source';
+import { DocumentTable } from './table';
+
+/** How a plan is made, beside its input. */
+export interface PlanOptions {
+  /** For plan.json; empty for a plan without a batch. */
+  batchId?: string | undefined;
+  /** The archive's folder: left out when it lies in the source folder. */
+  archive?: string | undefined;
+  /** Count pages also without `limits.maxPages`. Default false: counting reads every file. */
+  pages?: boolean | undefined;
+  /** Default: {@link countPages}. */
+  countPages?: CountPages | undefined;
+  /** Credits a page, for the estimate; without them there is none. */
+  credits?: { drawingPage: number; documentPage: number } | undefined;
+  onProgress?: ((progress: PlanProgress) => void) | undefined;
+  /** Aborts reading, comparing, counting and writing; the signal's reason is thrown. */
+  signal?: AbortSignal | undefined;
+}
+
+/** A plan that is decided but not yet written. Must be closed. */
+export interface PreparedPlan {
+  /** plan.jsonl in chunks; can be read once. `sink` sees each line. */
+  bytes(sink?: (line: PlanLine) => void | Promise<void>): AsyncGenerator<Buffer>;
+  /** plan.json, once the bytes are read. `sha256` is theirs. */
+  plan(sha256: string): Plan;
+  close(): void;
+}
+
+/**
+ * Plans a batch without one: reads the source, compares, packs, and gives each line of the plan to `sink`, in order.
+ * Writes nothing but a temporary file. @throws SourceUnavailable, InvalidInput, EmptySource
+ */
+export async function planDocuments(
+  input: BatchInput,
+  options: PlanOptions & { sink: (line: PlanLine) => void | Promise<void> },
+): Promise<Plan> {
+  const prepared = await preparePlan(input, options);
+  try {
+    const hash = createHash('sha256');
+    for await (const chunk of prepared.bytes(options.sink)) hash.update(chunk);
+    return prepared.plan(hash.digest('hex'));
+  } finally {
+    prepared.close();
+  }
+}
+
+/** Decides everything a plan says. @throws SourceUnavailable, InvalidInput, EmptySource */
+export async function preparePlan(input: BatchInput, options: PlanOptions): Promise<PreparedPlan> {
+  const source = await openSource(input, options.archive, options.signal);
+  const table = new DocumentTable(classifier(input.classify, compileGlob));
+  try {
+    return await prepare(input, options, source, table);
+  } catch (error) {
+    table.close();
+    throw error;
+  }
+}
+
+async function prepare(input: BatchInput, options: PlanOptions, source: OpenSource, table: DocumentTable): Promise<PreparedPlan> {
+  const { signal } = options;
+  const report = (phase: PlanProgress['phase']) => (documents: number) => options.onProgress?.({ phase, documents });
+  const limits = jobLimits(input.limits);
+  await readSource(table, source, report('reading'));
+  if (table.count === 0 && !input.allowEmpty) throw emptySource(input);
+  const fits = (size: number) => unfitReason(size, null, limits) === null;
+  const digests = await findDuplicates(table, source.root, { fits, signal, onProgress: report('comparing') });
+  if (options.pages || limits.maxPages !== unlimited) {
+    await countTablePages(table, source.root, { countPages: options.countPages ?? countPages, signal, onProgress: report('counting') });
+  }
+  if (table.sawUnreadable) await requireSameRoot(source.root);
+  report('packing')(table.count);
+  const packed = new PackedTable(table, digests, limits);
+  const writer = new LineWriter();
+  return {
+    bytes: (sink) => planBytes(packed, writer, { sink, signal, onProgress: report('writing') }),
+    plan: (sha256) => planOf(packed, writer, { root: source.root.path, sha256, table, input, options }),
+    close: () => table.close(),
+  };
+}
+
+async function readSource(table: DocumentTable, source: OpenSource, report: (documents: number) => void): Promise<void> {
+  const paths = new DigestMap();
+  for await (const candidates of source.candidates) {
+    for (const candidate of candidates) {
+      const number = table.add(candidate);
+      const first = source.repeats ? paths.claim(candidate.path, number) : number;
+      if (first !== number) table.repeat(number, first);
+    }
+    report(table.count);
+  }
+}
+
+const emptySource = ({ source }: BatchInput): ApplicationFailure => {
+  const message =
+    'folder' in source ? `No file below ${source.folder} matches` : 'list' in source ? `The list ${source.list} has no document` : 'The list of documents is empty';
+  return ApplicationFailure.create({ type: failureTypes.emptySource, message, nonRetryable: true });
+};
+
+async function* planBytes(
+  packed: PackedTable,
+  writer: LineWriter,
+  options: { sink: ((line: PlanLine) => void | Promise<void>) | undefined; signal: AbortSignal | undefined; onProgress: (documents: number) => void },
+): AsyncGenerator<Buffer> {
+  const { sink, signal, onProgress } = options;
+  for (const line of packed.lines()) {
+    if (sink) await sink(line);
+    const chunk = writer.add(line);
+    if (!chunk) continue;
+    signal?.throwIfAborted();
+    onProgress(line.seq);
+    yield chunk;
+  }
+  yield writer.take();
+}
+
+function planOf(
+  packed: PackedTable,
+  writer: LineWriter,
+  { root, sha256, table, input, options }: { root: string; sha256: string; table: DocumentTable; input: BatchInput; options: PlanOptions },
+): Plan {
+  const { maxFiles, maxBytes, maxPages } = jobLimits(input.limits);
+  const pages = table.pages ? packed.pages : null;
+  return {
+    batchId: options.batchId ?? '',
+    root,
+    createdAt: new Date().toISOString(),
+    documents: table.count,
+    rejected: packed.rejected,
+    duplicates: packed.duplicates,
+    bytes: packed.bytes,
+    pages,
+    limits: { maxFiles, maxBytes, ...(maxPages !== unlimited && { maxPages }) },
+    lowerBoundJobs: packed.lowerBound,
+    credits: creditRange(pages, options.credits),
+    jobs: writer.ranges,
+    sha256,
+  };
+}
+
+function creditRange(pages: number | null, credits: PlanOptions['credits']): Plan['credits'] {
+  if (pages === null || !credits) return null;
+  const [min, max] = [credits.documentPage, credits.drawingPage].sort((a, b) => a - b);
+  return { min: pages * min!, max: pages * max! };
+}

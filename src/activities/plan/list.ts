@@ -1,0 +1,66 @@
+import { isUtf8 } from 'node:buffer';
+import { createReadStream } from 'node:fs';
+import { inputProblems, listedDocumentSchema } from '../../contract/batch';
+import type { ListedDocument } from '../../contract/batch';
+import { parsePath } from '../../domain/source-path';
+import type { BrokenLines } from './broken-lines';
+import { csvRecords } from './list-csv';
+import { listLines, tooLongLine, withoutMark } from './list-lines';
+import { explain, sourceUnavailable } from './root';
+
+const notUtf8 = 'is not UTF-8';
+
+/**
+ * The documents of a list file, in its order: CSV when its name ends in `.csv`, else JSON Lines. Broken lines are left out
+ * and reported to `broken`; empty ones mean nothing. @throws SourceUnavailable when the list cannot be read
+ */
+export async function* readList(path: string, broken: BrokenLines): AsyncGenerator<ListedDocument[]> {
+  const file = createReadStream(path, { highWaterMark: 256 * 1024 });
+  try {
+    const bytes = withoutMark(file as AsyncIterable<Buffer>);
+    if (/\.csv$/i.test(path)) for await (const records of csvRecords(bytes, broken)) yield records.flatMap(({ line, fields }) => csvDocument(line, fields, broken) ?? []);
+    else for await (const lines of listLines(bytes)) yield lines.flatMap(({ line, bytes: text }) => jsonDocument(line, text, broken) ?? []);
+  } catch (error) {
+    throw (error as NodeJS.ErrnoException).syscall ? sourceUnavailable(path, explain(error)) : error;
+  } finally {
+    file.destroy();
+  }
+}
+
+function jsonDocument(line: number, bytes: Buffer | null, broken: BrokenLines): ListedDocument | null {
+  if (bytes === null) return report(broken, line, tooLongLine);
+  if (!isUtf8(bytes)) return report(broken, line, notUtf8);
+  const text = bytes.toString();
+  if (text.trim() === '') return null;
+  try {
+    return listedDocument(line, JSON.parse(text), broken);
+  } catch {
+    return report(broken, line, 'is not JSON');
+  }
+}
+
+function listedDocument(line: number, value: unknown, broken: BrokenLines): ListedDocument | null {
+  const parsed = listedDocumentSchema.safeParse(value);
+  if (!parsed.success) {
+    const problems = inputProblems(parsed.error).map(({ field, message }) => (field === '(input)' ? message : `${field}: ${message}`));
+    return report(broken, line, problems.join(', '));
+  }
+  return parsePath(parsed.data.path).includes('\0') ? report(broken, line, 'path: must not contain a NUL character') : parsed.data;
+}
+
+function report(broken: BrokenLines, line: number, message: string): null {
+  broken.add(line, message);
+  return null;
+}
+
+/** Text of fields that hold bytes as characters; a field that is empty is not given. */
+function csvDocument(line: number, fields: Record<string, string>, broken: BrokenLines): ListedDocument | null {
+  const values: Record<string, string | number> = {};
+  for (const [name, field] of Object.entries(fields)) {
+    const bytes = Buffer.from(field, 'latin1');
+    if (!isUtf8(bytes)) return report(broken, line, notUtf8);
+    const text = bytes.toString();
+    if (text !== '') values[name] = name === 'sizeBytes' && /^\s*\d+\s*$/.test(text) ? Number(text) : text;
+  }
+  return listedDocument(line, values, broken);
+}

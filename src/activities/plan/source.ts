@@ -1,0 +1,66 @@
+import { dirname } from 'node:path';
+import type { BatchInput, ListedDocument } from '../../contract/batch';
+import { selection } from '../../domain/classify';
+import { fromText, parsePath } from '../../domain/source-path';
+import type { BytePath } from '../../domain/source-path';
+import { BrokenLines, invalidInput } from './broken-lines';
+import type { Candidate } from './candidate';
+import { FolderWalk } from './folder';
+import { compileGlob } from './globs';
+import { readList } from './list';
+import { listedCandidates } from './listed';
+import { openRoot, realPath } from './root';
+import type { SourceRoot } from './root';
+
+/** A batch's source, ready to be read once. */
+export interface OpenSource {
+  root: SourceRoot;
+  /** @throws SourceUnavailable; InvalidInput at the end of a list with broken lines */
+  candidates: AsyncIterable<Candidate[]>;
+  /** Can two documents have one path? Not in a folder. */
+  repeats: boolean;
+}
+
+/** What a store keeps in its folder, for an archive that is the source's root itself. */
+const archiveFolders = ['batches', 'work', 'ledger', '.locks'];
+
+/** @throws SourceUnavailable when its root is not there, InvalidInput when it can never be read */
+export async function openSource({ source }: BatchInput, archive: string | undefined, signal: AbortSignal | undefined): Promise<OpenSource> {
+  if ('documents' in source) {
+    const root = await openRoot('/');
+    return { root, candidates: listedCandidates(root, [inlineDocuments(source.documents)], signal), repeats: true };
+  }
+  if ('list' in source) {
+    const root = await openRoot(dirname(source.list));
+    return { root, candidates: listedCandidates(root, completeList(source.list), signal), repeats: true };
+  }
+  const root = await openRoot(source.folder);
+  const { include = [], exclude = [] } = source;
+  const leftOut = archive === undefined ? [] : await archiveIn(root, archive);
+  const walk = new FolderWalk(root, { selection: selection(include, exclude, compileGlob), leftOut, signal });
+  return { root, candidates: walk.candidates(), repeats: false };
+}
+
+async function* completeList(path: string): AsyncGenerator<ListedDocument[]> {
+  const broken = new BrokenLines();
+  yield* readList(path, broken);
+  broken.throwIfAny(path);
+}
+
+function inlineDocuments(documents: ListedDocument[]): ListedDocument[] {
+  for (const [at, { path }] of documents.entries()) {
+    const problem = !path.startsWith('/') ? 'must be absolute' : parsePath(path).includes('\0') ? 'must not contain a NUL character' : null;
+    if (problem) throw invalidInput(`source.documents.${at}.path ${problem}`, [{ field: `source.documents.${at}.path`, message: problem }]);
+  }
+  return documents;
+}
+
+/** The archive's folders, absolute: it is no input of its own batches. */
+async function archiveIn(root: SourceRoot, archive: string): Promise<BytePath[]> {
+  const real = await realPath(fromText(archive)).catch((error: NodeJS.ErrnoException) => {
+    if (error.code === 'ENOENT') return null;
+    throw error;
+  });
+  if (real === null) return [];
+  return real === (root.real || '/') ? archiveFolders.map((name) => `${root.real}/${name}`) : [real];
+}

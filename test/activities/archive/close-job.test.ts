@@ -46,8 +46,8 @@ const jobFile = (changes: Partial<JobFile> = {}): JobFile =>
     ...changes,
   });
 
-const close = (ending: JobEnding, of: RemoteJob | null = remote, store = bench.store) =>
-  createArchiveActivities({ store, plangrep: bench.client, pace: { wait: () => Promise.resolve(), slowDown: () => undefined } }).closeJob({ batchId: 'b', job: 1, remote: of, ending });
+const close = (ending: JobEnding, of: RemoteJob | null = remote, store = bench.store, job = 1) =>
+  createArchiveActivities({ store, plangrep: bench.client, pace: { wait: () => Promise.resolve(), slowDown: () => undefined } }).closeJob({ batchId: 'b', job, remote: of, ending });
 
 const pages = (pageCount: number, successfulPageCount: number) => ({ pageCount, successfulPageCount, failedPageCount: pageCount - successfulPageCount });
 
@@ -158,12 +158,17 @@ describe('closeJob, of a job that ended otherwise', () => {
     expect(JSON.parse(await bench.text(keys.job))).toMatchObject({ jobId: 'job_1', status: null, creditsDebited: null });
   });
 
-  test('of a follow-up job: job.json names the job it is a part of', async () => {
-    await writePlan(1);
-    await bench.store.write(batchKeys('b').followUp(1), JSON.stringify({ job: 1, parent: 4, ranges: [{ offset: 0, length: 0, documents: 0, sizeBytes: 0, pages: null }] }));
-    await close(cancelled).catch(() => undefined);
-    const parent = (JSON.parse(await bench.text(keys.job)) as JobFile).parent;
-    expect(parent).toBe(4);
+  test('of a follow-up job: its part of the documents, and the job it is a part of', async () => {
+    await writePlan(3);
+    const [first] = (await bench.text(batchKeys('b').planLines)).split('\n');
+    const range = { offset: first!.length + 1, length: `${JSON.stringify(planLine(2))}\n`.length * 2, documents: 2, sizeBytes: 20, pages: null };
+    await bench.store.write(batchKeys('b').followUp(2), JSON.stringify({ job: 2, parent: 1, ranges: [range] }));
+    expect(await close(cancelled, null, bench.store, 2)).toMatchObject({ counts: { cancelled: 2 } });
+    expect((await bench.lines(jobKeys('b', 2).documents)).map(({ seq }) => seq)).toEqual([2, 3]);
+    expect(JSON.parse(await bench.text(jobKeys('b', 2).job))).toMatchObject({ job: 2, parent: 1, documents: 2 });
+    await bench.store.removeAll(batchKeys('b').followUps);
+    await close(cancelled, null, bench.store, 2);
+    expect(JSON.parse(await bench.text(jobKeys('b', 2).job))).toMatchObject({ parent: 1 });
   });
 });
 

@@ -79,10 +79,16 @@ async function startForeign(): Promise<Foreign> {
   return { env, servers: [api, temporal, profile, proxy, ...usual], contacts: () => contacts };
 }
 
-function quickstart(...args: string[]): Run {
+const quickstart = (...args: string[]): Run => start('bash', [join(root, 'scripts/quickstart'), ...args]);
+
+/** The same on a terminal: what is written to the process's standard input is typed. */
+const onTerminal = (...args: string[]): Run =>
+  start('python3', ['-c', 'import os, pty, sys; sys.exit(os.waitstatus_to_exitcode(pty.spawn(sys.argv[1:])))', 'bash', join(root, 'scripts/quickstart'), ...args]);
+
+function start(command: string, args: string[]): Run {
   const marker = randomUUID();
   const env = { ...process.env, ...foreign.env, QUICKSTART_MARKER: marker };
-  const child = spawn('bash', [join(root, 'scripts/quickstart'), ...args], { cwd: folder, env, stdio: ['ignore', 'pipe', 'pipe'] });
+  const child = spawn(command, args, { cwd: folder, env, stdio: 'pipe' });
   let output = '';
   for (const stream of [child.stdout, child.stderr]) stream.setEncoding('utf8').on('data', (text: string) => (output += text));
   const ended = once(child, 'close').then(([code]) => code as number | null);
@@ -174,6 +180,26 @@ it.each(['Temporal    ', 'Worker      ready', 'Started batch'])('Ctrl-C after "%
   await nothingLeft(run);
   batchOf(run.output());
   expect(foreign.contacts()).toBe(0);
+});
+
+it('on a terminal it shows a bar, and stops when Enter is pressed', async () => {
+  const run = onTerminal('documents');
+  await says(run, 'Press Enter to stop');
+  batchOf(run.output());
+  expect(run.output()).toContain('█');
+  for (const address of addressesIn(run.output())) expect({ address, taken: await isTaken(address) }).toEqual({ address, taken: true });
+  run.process.stdin!.write('\n');
+  expect(await run.ended).toBe(0);
+  await nothingLeft(run);
+});
+
+it.each(['Worker      ready', 'Press Enter to stop'])('Ctrl-C typed after "%s" stops every process', async (moment) => {
+  const run = onTerminal('documents');
+  await says(run, moment);
+  run.process.stdin!.write('\x03');
+  expect(await run.ended).toBe(moment.startsWith('Press') ? 0 : 130);
+  await nothingLeft(run);
+  batchOf(run.output());
 });
 
 it('leaves nothing running when it is killed', async () => {

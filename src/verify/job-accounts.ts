@@ -5,6 +5,12 @@ import type { JobTree } from '../domain/manifest-lines';
 import { BrokenFileError, findJson, readJsonLines } from '../store/jsonl';
 import type { AccountsCheck } from './accounts';
 
+/** A job's own documents.jsonl: its lines, and whether its closing activity wrote them, not one that found all of them unfit. */
+interface OwnDocuments {
+  documents: number;
+  isClosed: boolean;
+}
+
 /** What jobs say of their documents, each job's files compared with each other on the way. */
 export class JobAccounts {
   /** job.json of each job that has one. */
@@ -57,25 +63,27 @@ export class JobAccounts {
     const file = await findJson(store, jobKeys(batchId, job).job, jobFileSchema);
     if (file) this.files.set(job, file);
     const hasDocuments = manifest.sha256[`${relative}/documents.jsonl`] !== undefined;
-    const documents = hasDocuments ? await this.#readDocuments(plannedJob, job, settled) : 0;
-    if (file) this.#checkFile(file, job, documents, hasDocuments);
+    const own = hasDocuments ? await this.#readDocuments(plannedJob, job, settled) : { documents: 0, isClosed: false };
+    if (file) this.#checkFile(file, job, own);
   }
 
-  async #readDocuments(plannedJob: number, job: number, settled: Map<number, Settled>): Promise<number> {
+  async #readDocuments(plannedJob: number, job: number, settled: Map<number, Settled>): Promise<OwnDocuments> {
     const keys = jobKeys(this.check.batchId, job);
     const path = `${keys.relative}/documents.jsonl`;
     const files = await this.#readFiles(job);
     const seen = new Set<number>();
+    let isClosed = false;
     const first = this.#first[plannedJob - 1] ?? 0;
     const last = first + (this.plan.jobs[plannedJob - 1]?.documents ?? 0) - 1;
     for await (const outcome of readJsonLines(this.check.store, keys.documents, documentOutcomeSchema)) {
       if (seen.has(outcome.seq)) this.#problem(path, `has document ${outcome.seq} twice`);
       else if (outcome.seq < first || outcome.seq > last) this.#problem(path, `has document ${outcome.seq}, which is not one of its job's`);
       seen.add(outcome.seq);
+      isClosed ||= outcome.outcome !== 'rejected' || outcome.jobId !== null;
       this.#checkArchived(outcome, path, keys.relative, files);
       settled.set(outcome.seq, { job, outcome });
     }
-    return seen.size;
+    return { documents: seen.size, isClosed };
   }
 
   /** files.jsonl by the path in the batch's folder. */
@@ -98,12 +106,13 @@ export class JobAccounts {
     }
   }
 
-  #checkFile(file: JobFile, job: number, documents: number, closed: boolean): void {
+  /** A job that ended without its closing activity does not know yet whose part it is, nor how many documents it has. */
+  #checkFile(file: JobFile, job: number, { documents, isClosed }: OwnDocuments): void {
+    const parent = this.tree.parents.get(job) ?? null;
     const path = `${jobKeys(this.check.batchId, job).relative}/job.json`;
     if (file.batchId !== this.check.batchId || file.job !== job) this.#problem(path, `belongs to job ${file.job} of batch ${file.batchId}`);
-    if (file.documents !== documents) this.#problem(path, `counts ${file.documents} documents, and documents.jsonl has ${documents}`);
-    // Only a job that closed knows whose part it is.
-    if (closed && file.parent !== (this.tree.parents.get(job) ?? null)) this.#problem(path, `is a part of job ${file.parent}, and manifest.json says of ${this.tree.parents.get(job) ?? null}`);
+    if (file.documents !== documents && (isClosed || file.documents !== 0)) this.#problem(path, `counts ${file.documents} documents, and documents.jsonl has ${documents}`);
+    if (file.parent !== parent && (isClosed || file.parent !== null)) this.#problem(path, `is a part of job ${file.parent}, and manifest.json says of ${parent}`);
   }
 
   #problem(path: string, message: string): void {

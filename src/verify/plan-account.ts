@@ -8,6 +8,7 @@ export class PlanAccount {
   #rejected = 0;
   #duplicates = 0;
   #bytes = 0;
+  #pages = 0;
   /** The job whose lines pass, and what was seen of it. */
   #job = 0;
   #seen = { offset: 0, documents: 0, sizeBytes: 0, pages: 0 };
@@ -37,6 +38,7 @@ export class PlanAccount {
     this.#seen.sizeBytes += line.sizeBytes ?? 0;
     this.#seen.pages += line.pages ?? 0;
     this.#bytes += line.sizeBytes ?? 0;
+    this.#pages += line.pages ?? 0;
   }
 
   /** After the last line. `sizeBytes` of plan.jsonl is where the last job's lines end when nothing follows them. */
@@ -49,6 +51,7 @@ export class PlanAccount {
     this.#same('rejected', plan.rejected, this.#rejected);
     this.#same('duplicates', plan.duplicates, this.#duplicates);
     this.#same('bytes', plan.bytes, this.#bytes);
+    if (plan.pages !== null) this.#same('pages', plan.pages, this.#pages);
     this.#same('sha256', plan.sha256, manifest.sha256['plan.jsonl']);
   }
 

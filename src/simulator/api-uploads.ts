@@ -92,7 +92,7 @@ async function uploadContent(state: SimulatorState, job: SimJob, documentId: str
   if (![true, false].some((base64) => uploadToken === state.signer.uploadToken(documentId, base64))) {
     throw new ApiError(400, 'invalid_upload_token', 'The upload token is another one.');
   }
-  const received = await receive(metered(Readable.from([decode(contentBase64)]), state.counters), { scratch: state.scratch, bytesPerPage: state.settings.bytesPerPage });
+  const received = await receive(metered(Readable.from([decode(contentBase64)]), state.counters), state);
   await storeContent(state, document, received, sha256 ?? document.sha256);
   document.base64 = true;
   const { fileName, contentType, sizeBytes } = document;

@@ -90,7 +90,7 @@ function openForm(headers: IncomingHttpHeaders): BusboyInstance {
 async function takePart(state: SimulatorState, name: string, stream: Readable, parts: Map<string, Received>): Promise<void> {
   // A form that ends in the middle of a file is told by the form's own error as well.
   stream.on('error', () => undefined);
-  const received = await receive(metered(stream, state.counters), { scratch: state.scratch, bytesPerPage: state.settings.bytesPerPage });
+  const received = await receive(metered(stream, state.counters), state);
   await parts.get(name)?.discard();
   parts.set(name, received);
 }

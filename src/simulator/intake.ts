@@ -2,20 +2,18 @@ import { createHash } from 'node:crypto';
 import { countPages, countPagesOf, type PageCount } from '../pdf/page-count';
 import type { Counters } from './counters';
 import type { StoredContent } from './job';
+import type { Settings } from './options';
 import type { Scratch, ScratchFile } from './scratch';
 
 /** Content up to this many bytes is kept in memory until its pages are counted. */
 const memoryBytes = 8 * 2 ** 20;
-/** Content above this many bytes is not kept at all: its pages are estimated from its size. */
-export const countedBytes = 512 * 2 ** 20;
 // A PDF says so somewhere in its first 1,024 bytes, or no reader takes it for one.
 const headerBytes = 1024;
 
 /** What an intake works with. */
 export interface IntakeTools {
   readonly scratch: Scratch;
-  /** Declared bytes that an estimate takes for one page. */
-  readonly bytesPerPage: number;
+  readonly settings: Pick<Settings, 'bytesPerPage' | 'countedBytes'>;
 }
 
 /** Bytes that were received whole. Exactly one of the two methods must be called. */
@@ -37,13 +35,14 @@ export async function* metered(body: AsyncIterable<Buffer>, counters: Counters):
 }
 
 /**
- * Reads a body to its end, hashing it. Only what may be a PDF, and is not too large for counting, is kept meanwhile.
+ * Reads a body to its end, hashing it. Only what may be a PDF, and is not too large for counting, is kept meanwhile. When its
+ * size was announced (0: it was not), what will be too large is not even begun to be kept.
  *
  * @throws the stream's error; then nothing is kept
  */
-export async function receive(body: AsyncIterable<Buffer>, tools: IntakeTools): Promise<Received> {
+export async function receive(body: AsyncIterable<Buffer>, tools: IntakeTools, announcedBytes = 0): Promise<Received> {
   const hash = createHash('sha256');
-  const keeper = new Keeper(tools.scratch);
+  const keeper = new Keeper(tools, announcedBytes);
   let sizeBytes = 0;
   try {
     for await (const chunk of body) {
@@ -59,7 +58,7 @@ export async function receive(body: AsyncIterable<Buffer>, tools: IntakeTools): 
   return {
     sizeBytes,
     sha256,
-    store: async () => ({ sizeBytes, sha256, ...(await inspect(keeper, sizeBytes, tools.bytesPerPage)) }),
+    store: async () => ({ sizeBytes, sha256, ...(await inspect(keeper, sizeBytes, tools.settings.bytesPerPage)) }),
     discard: () => keeper.discard(),
   };
 }
@@ -91,17 +90,19 @@ class Keeper {
   #bytes = 0;
   #file: ScratchFile | null = null;
   #kept: 'undecided' | 'memory' | 'file' | 'tooLarge' | 'noPdf' = 'undecided';
-  readonly #scratch: Scratch;
+  readonly #tools: IntakeTools;
+  readonly #announcedBytes: number;
 
-  constructor(scratch: Scratch) {
-    this.#scratch = scratch;
+  constructor(tools: IntakeTools, announcedBytes: number) {
+    this.#tools = tools;
+    this.#announcedBytes = announcedBytes;
   }
 
   async add(chunk: Buffer): Promise<void> {
     if (this.#kept === 'noPdf' || this.#kept === 'tooLarge') return;
     this.#bytes += chunk.length;
     if (this.#kept === 'file') {
-      if (this.#bytes > countedBytes) await this.#drop('tooLarge');
+      if (this.#bytes > this.#tools.settings.countedBytes) await this.#drop('tooLarge');
       else await this.#file?.handle.appendFile(chunk);
       return;
     }
@@ -124,12 +125,13 @@ class Keeper {
 
   async #decide(): Promise<void> {
     const head = Buffer.concat(this.#chunks).subarray(0, headerBytes);
-    if (head.includes('%PDF-')) this.#kept = 'memory';
-    else await this.#drop('noPdf');
+    if (!head.includes('%PDF-')) await this.#drop('noPdf');
+    else if (this.#announcedBytes > this.#tools.settings.countedBytes) await this.#drop('tooLarge');
+    else this.#kept = 'memory';
   }
 
   async #spill(): Promise<void> {
-    this.#file = await this.#scratch.file();
+    this.#file = await this.#tools.scratch.file();
     this.#kept = 'file';
     for (const chunk of this.#chunks) await this.#file.handle.appendFile(chunk);
     this.#chunks = [];

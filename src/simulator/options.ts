@@ -47,6 +47,8 @@ export interface SimulatorOptions {
   uploadTimeoutMs?: number;
   /** Declared bytes that the estimate at preflight takes for one page. Default 250,000. */
   bytesPerPage?: number;
+  /** Content above this many bytes is hashed but not looked into: its pages are the estimate. Default 512 MiB. */
+  countedBytes?: number;
   /** Images of single sheets among the artifacts of a document, at most. Default 1. */
   sheetArtifacts?: number;
   /** Whether jobs with a `webhookUrl` send webhooks. Default true. */
@@ -81,6 +83,7 @@ export function settle(options: SimulatorOptions, randomKey: string): Settings {
     expiredGraceMs: options.expiredGraceMs ?? 3_600_000,
     uploadTimeoutMs: options.uploadTimeoutMs ?? 60_000,
     bytesPerPage: options.bytesPerPage ?? 250_000,
+    countedBytes: options.countedBytes ?? 512 * 2 ** 20,
     sheetArtifacts: options.sheetArtifacts ?? 1,
     webhooks: options.webhooks ?? true,
   };

@@ -43,7 +43,7 @@ function toDocument(state: SimulatorState, { fileName, contentType, classificati
   const mode = fileSize > state.settings.partThreshold ? 'multipart' : 'direct_put';
   const file = { fileName, contentType, classification: classification ?? null, sizeBytes: fileSize, sha256 };
   const document = newDocument(state, file, mode);
-  if (mode === 'multipart') document.parts = new Parts(fileSize, { scratch: state.scratch, bytesPerPage: state.settings.bytesPerPage });
+  if (mode === 'multipart') document.parts = new Parts(fileSize, state);
   return document;
 }
 

@@ -113,7 +113,7 @@ function documentPart(state: SimulatorState, job: SimJob, document: SimDocument)
     artifacts: artifacts.filter(({ pageNumber }) => pageNumber === null).map(link),
     sheets: sheets.map((page) => sheetPart(document, page, artifacts.filter(({ pageNumber }) => pageNumber === page).map(link))),
     specifications: classification === 'specifications' || classification === 'mixed' ? sectionParts(document) : null,
-    docs: ['documents', 'addenda', 'mixed'].includes(classification) ? [{ docType: classification, title: document.fileName, pageStart: 1, pageEnd: pages }] : null,
+    docs: ['documents', 'addenda', 'mixed'].includes(classification) ? docParts(document, classification) : null,
   };
 }
 
@@ -131,6 +131,11 @@ function sectionParts(document: SimDocument): object[] {
     pageStart: page,
     pageEnd: Math.min(page + 3, document.donePages),
   }));
+}
+
+function docParts(document: SimDocument, docType: string): object[] {
+  const pages = goodPages(document);
+  return pages.length === 0 ? [] : [{ docType, title: document.fileName, pageStart: pages[0], pageEnd: pages.at(-1) }];
 }
 
 function* evidencePages(documents: SimDocument[]): Generator<[SimDocument, number]> {

@@ -14,6 +14,11 @@ export class Scratch {
   #folder: Promise<string> | null = null;
   #files = 0;
 
+  /** Where the files are; null as long as there was none. */
+  async folder(): Promise<string | null> {
+    return this.#folder;
+  }
+
   /** An empty file, open for reading and writing. */
   async file(): Promise<ScratchFile> {
     this.#folder ??= mkdtemp(join(tmpdir(), 'plangrep-simulator-'));

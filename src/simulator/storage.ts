@@ -33,7 +33,7 @@ async function putObject(state: SimulatorState, request: StorageRequest, reply: 
     if (request.headers[name.toLowerCase()] !== value) throw new ApiError(403, 'SignatureDoesNotMatch', `The header ${name} must be sent as it was given.`);
   }
   checkLength(state, request, document.sizeBytes);
-  const received = await receive(metered(request.raw, state.counters), { scratch: state.scratch, bytesPerPage: state.settings.bytesPerPage });
+  const received = await receive(metered(request.raw, state.counters), state, document.sizeBytes);
   await storeContent(state, document, received);
   return reply.header('etag', etagOf(document.sha256)).send();
 }

@@ -3,17 +3,16 @@ import { WorkflowNotFoundError } from '@temporalio/client';
 import type { Client } from '@temporalio/client';
 import { registeredAttributes } from '../client/registered-attributes';
 import type { AcceptedBatch, BatchActivities } from '../contract/activities';
-import { documentOutcomeSchema, inputFileSchema } from '../contract/archive';
-import type { JobTotals } from '../contract/archive';
+import { inputFileSchema } from '../contract/archive';
 import { batchInputSchema, inputProblems } from '../contract/batch';
 import type { BatchInput } from '../contract/batch';
 import { failureTypes } from '../contract/failures';
-import { batchKeys, jobKeys } from '../contract/keys';
+import { batchKeys } from '../contract/keys';
 import { jobWorkflowId } from '../contract/messages';
 import type { JobReport, SearchAttributeName } from '../contract/messages';
-import { addOutcome, noTotals } from '../domain/totals';
 import type { Store } from '../store';
-import { findJson, jsonText, readJsonLines } from '../store/jsonl';
+import { findJson, jsonText } from '../store/jsonl';
+import { readJobTotals } from './archive/totals';
 import type { Dependencies } from './dependencies';
 import { giveUp } from './failure';
 
@@ -32,7 +31,9 @@ export function createBatchActivities({ store, temporal }: Dependencies): Pick<B
       const reports: JobReport[] = [];
       for (const job of jobs) {
         if (await isRunning(temporal, jobWorkflowId(batchId, job))) continue;
-        reports.push({ job, kind: 'closed', limits: null, ...(await readTotals(store, batchId, job)) });
+        // A job that was ended before it could write its documents down has no totals.
+        const totals = (await readJobTotals(store, batchId, job)) ?? { counts: {}, pages: 0, credits: 0 };
+        reports.push({ job, kind: 'closed', limits: null, counts: totals.counts, pages: totals.pages, credits: totals.credits });
       }
       return reports;
     },
@@ -73,13 +74,4 @@ async function isRunning(temporal: Client, workflowId: string): Promise<boolean>
     if (error instanceof WorkflowNotFoundError) return false;
     throw error;
   }
-}
-
-/** What a closed job's documents add up to; nothing when it was ended before it could write them down. */
-async function readTotals(store: Store, batchId: string, job: number): Promise<JobTotals> {
-  const key = jobKeys(batchId, job).documents;
-  const totals = noTotals();
-  if (!(await store.stat(key))) return totals;
-  for await (const document of readJsonLines(store, key, documentOutcomeSchema)) addOutcome(totals, document);
-  return totals;
 }

@@ -52,9 +52,9 @@ export function createJobActivities(deps: Dependencies): Pick<ApiActivities, 'cr
       throw notYet(`Job ${remote.jobId} is ${current.status}`, pollDelayMs(attempt(), settings.minPollMs));
     },
 
-    async cancelJob({ remote }) {
+    async cancelJob({ batchId, job, remote }) {
       try {
-        await plangrep.cancelJob(remote.jobId);
+        await saveJobFile(store, { batchId, job }, await plangrep.cancelJob(remote.jobId));
       } catch (error) {
         // Already terminal, or gone (/api-reference/jobs/cancel-job).
         if (!(error instanceof RejectedError)) throw error;

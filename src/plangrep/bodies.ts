@@ -72,6 +72,8 @@ export class IncomingBody extends Readable {
     });
     source.on('end', () => this.push(null));
     source.on('error', (error) => this.destroy(translate(error)));
+    // It may break before anyone reads it; whoever reads it later still gets the error.
+    this.on('error', () => undefined);
   }
 
   /** @internal */

@@ -1,5 +1,5 @@
 import type { Readable } from 'node:stream';
-import { OutgoingBody } from './bodies';
+import { OutgoingBody, type ByteSource } from './bodies';
 import { ContractError, RejectedError } from './errors';
 import { encodeForm } from './form';
 import type { FormAnswer, FormFile } from './form';
@@ -140,7 +140,7 @@ export class PlangrepClient {
    * the same bytes until the URL expires; `needsNewRegistration` tells whether it has. Errors have origin `storage`.
    * @throws BodyLengthError when the stream does not give exactly `sizeBytes`; the stream's own errors
    */
-  async putSigned(url: string, { headers, body, sizeBytes, signal }: CallOptions & { headers: Record<string, string>; body: Readable; sizeBytes: number }): Promise<{ etag: string | null }> {
+  async putSigned(url: string, { headers, body, sizeBytes, signal }: CallOptions & { headers: Record<string, string>; body: ByteSource; sizeBytes: number }): Promise<{ etag: string | null }> {
     const outgoing = new OutgoingBody(body, sizeBytes);
     const answer = await this.transport.put(url, headers, outgoing, signal);
     try {

@@ -1,6 +1,6 @@
 import { randomBytes } from 'node:crypto';
 import { Readable } from 'node:stream';
-import { OutgoingBody } from './bodies';
+import { OutgoingBody, type ByteSource } from './bodies';
 import type { Job } from './schemas';
 
 /** A file of a form upload; /api-reference/uploads/upload-files. */
@@ -14,7 +14,7 @@ export interface FormFile {
   /** Exact size in bytes. */
   sizeBytes: number;
   /** Opens the bytes; called once, when the files before it have been sent. */
-  open(): Readable | Promise<Readable>;
+  open(): ByteSource | Promise<ByteSource>;
 }
 
 /** What the API says of one received file. */

@@ -74,11 +74,13 @@ async function startNext(batch: BatchState, suspect: () => void): Promise<void> 
 /** Under limits that turned out lower than planned, a job becomes several, which wait in its place. False when it fits. */
 async function split(batch: BatchState, job: number, limits: Limits): Promise<boolean> {
   const { batchId, nextFollowUp, progress } = batch;
-  const { jobs } = await batchActivities.store.splitJob({ batchId, job, limits, next: nextFollowUp });
+  const { jobs, rejected = 0 } = await batchActivities.store.splitJob({ batchId, job, limits, next: nextFollowUp });
   if (jobs[0] === job) return false;
   batch.nextFollowUp = Math.max(nextFollowUp, ...jobs.map((part) => part + 1));
   batch.waiting.unshift(...jobs);
   progress.jobs.planned += jobs.length - 1;
+  progress.counts.rejected = (progress.counts.rejected ?? 0) + rejected;
+  progress.documentsDone += rejected;
   return true;
 }
 

@@ -40,7 +40,7 @@ export function fakeActivities(batch: FakeBatch, overrides: { [G in keyof Activi
         attributes: [],
         archive: '/archive',
       }),
-      splitJob: async ({ job }) => ({ jobs: [job] }),
+      splitJob: async ({ job }) => ({ jobs: [job], rejected: 0 }),
       closeJob: async ({ job, ending }) => {
         endings.set(job, ending);
         return totals({ [ending.kind === 'archived' ? 'processed' : ending.outcome]: batch.documentsPerJob });

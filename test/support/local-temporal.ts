@@ -1,21 +1,26 @@
-import { TestWorkflowEnvironment } from '@temporalio/testing';
 import { defineSearchAttributeKey } from '@temporalio/common';
+import { TestWorkflowEnvironment } from '@temporalio/testing';
+import { Processes } from '../../scripts/processes';
+import { findTemporalCli } from '../../scripts/temporal-binaries';
 import { searchAttributes } from '../../src/contract/messages';
 
 /** Meaning of the fields: see each. */
 export interface LocalTemporalOptions {
   /** Whether our search attributes are registered. Default true. */
   attributes?: boolean;
+  /** Further arguments of `temporal server start-dev`. */
+  extraArgs?: string[];
 }
 
 /** A real Temporal server of this test's own, on free ports of 127.0.0.1, in memory. */
-export function startLocalTemporal({ attributes = true }: LocalTemporalOptions = {}): Promise<TestWorkflowEnvironment> {
-  const path = process.env['TEMPORAL_CLI_PATH'];
+export async function startLocalTemporal({ attributes = true, extraArgs = [] }: LocalTemporalOptions = {}): Promise<TestWorkflowEnvironment> {
+  const { path } = await findTemporalCli({ processes: new Processes(), print: () => {} });
   const keys = Object.entries(searchAttributes).map(([name, kind]) => defineSearchAttributeKey(name, kind));
   return TestWorkflowEnvironment.createLocal({
     server: {
       ip: '127.0.0.1',
-      ...(path && { executable: { type: 'existing-path', path } }),
+      executable: { type: 'existing-path', path },
+      extraArgs: ['--log-level', 'error', ...extraArgs],
       ...(attributes && { searchAttributes: keys }),
     },
   });

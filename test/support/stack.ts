@@ -1,7 +1,7 @@
 import { randomBytes } from 'node:crypto';
-import { mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
+import { mkdir, mkdtemp, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
-import { dirname, join } from 'node:path';
+import { join } from 'node:path';
 import type { TestWorkflowEnvironment } from '@temporalio/testing';
 import type { WorkflowBundleWithSourceMap } from '@temporalio/worker';
 import { createActivities } from '../../src/activities';
@@ -9,14 +9,15 @@ import { createPace } from '../../src/activities/pace';
 import { BatchClient, type BatchInputOptions, type BatchSummary } from '../../src/client';
 import { manifestLineSchema, manifestSchema, type Manifest, type ManifestLine } from '../../src/contract/archive';
 import { batchKeys } from '../../src/contract/keys';
-import { searchAttributes } from '../../src/contract/messages';
 import { closePageCounter } from '../../src/pdf/page-count';
 import { PlangrepClient } from '../../src/plangrep/client';
 import { startSimulator, type Simulator } from '../../src/simulator/server';
 import type { SimulatorOptions } from '../../src/simulator/options';
 import { FolderStore } from '../../src/store/folder';
 import { Seal } from '../../src/store/seal';
-import { bundleWorkflows, localServer, withWorkers } from './workflow-runner';
+import { writeDocuments, type TestFile } from './documents';
+import { startLocalTemporal } from './local-temporal';
+import { bundleWorkflows, withWorkers } from './workflow-runner';
 
 /** The whole product in one process, over a real server, real sockets and real files. */
 export class Stack {
@@ -37,9 +38,8 @@ export class Stack {
   }
 
   static async start(options: SimulatorOptions = {}): Promise<Stack> {
-    const attributes = Object.entries(searchAttributes).flatMap(([name, kind]) => ['--search-attribute', `${name}=${{ KEYWORD: 'Keyword', INT: 'Int', DATETIME: 'Datetime' }[kind]}`]);
     const [env, bundle, simulator, folder] = await Promise.all([
-      localServer(attributes),
+      startLocalTemporal(),
       bundleWorkflows(),
       startSimulator({ jobMs: 200, pageMs: 0, ...options }),
       mkdtemp(join(tmpdir(), 'stack-')),
@@ -60,14 +60,9 @@ export class Stack {
   }
 
   /** Writes files below a source; paths may be bytes. */
-  async write(name: string, files: { path: Buffer; content: Buffer }[]): Promise<string> {
+  async write(name: string, files: TestFile[]): Promise<string> {
     const root = this.source(name);
-    await mkdir(root, { recursive: true });
-    for (const { path, content } of files) {
-      const target = Buffer.concat([Buffer.from(`${root}/`), path]);
-      await mkdir(dirname(target.toString('latin1')) === '.' ? root : Buffer.from(dirname(target.toString('latin1')), 'latin1'), { recursive: true });
-      await writeFile(target, content);
-    }
+    await writeDocuments(root, files);
     return root;
   }
 

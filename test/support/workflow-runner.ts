@@ -6,7 +6,8 @@ import type { Activities } from '../../src/activities';
 import { batchWorkflowId } from '../../src/contract/messages';
 import { createWorkers } from '../../src/worker';
 import { batchWorkflow } from '../../src/workflows';
-import { findTemporalCli, findTestServer } from '../../scripts/temporal-binaries';
+import { Processes } from '../../scripts/processes';
+import { findTestServer } from '../../scripts/temporal-binaries';
 
 /** Expected failures are part of these tests; only what the SDK calls an error is shown. */
 export function quietRuntime(): void {
@@ -19,14 +20,8 @@ export const bundleWorkflows = (): Promise<WorkflowBundleWithSourceMap> =>
 
 /** A time-skipping server, from wherever its binary can be had. */
 export async function timeSkipping(): Promise<TestWorkflowEnvironment> {
-  const path = await findTestServer();
+  const { path } = await findTestServer({ processes: new Processes(), print: () => {} });
   return TestWorkflowEnvironment.createTimeSkipping({ server: { executable: { type: 'existing-path', path } } });
-}
-
-/** A real server with an in-memory database. */
-export async function localServer(extraArgs: string[] = []): Promise<TestWorkflowEnvironment> {
-  const path = await findTemporalCli();
-  return TestWorkflowEnvironment.createLocal({ server: { executable: { type: 'existing-path', path }, extraArgs } });
 }
 
 /** Serves all queues while `body` runs. */

@@ -172,7 +172,7 @@ describe('batchWorkflow', () => {
       { jobs: 2, documentsPerJob: 4, maxConcurrentJobs: 1 },
       {
         api: { createJob: async ({ job }) => ({ jobId: `job_${job}`, externalId: `e${job}`, expiresAt: new Date(Date.now() + 1e9).toISOString(), lowered: job === 1 ? { maxFiles: 2 } : null }) },
-        batch: { splitJob: async ({ job, next, limits }) => { expect(limits).toEqual({ maxFiles: 2 }); splits.push(job); return { jobs: job <= 2 ? [next, next + 1] : [job] }; } },
+        batch: { splitJob: async ({ job, next, limits }) => { expect(limits).toEqual({ maxFiles: 2 }); splits.push(job); return { jobs: job <= 2 ? [next, next + 1] : [job], rejected: 0 }; } },
       },
     );
     const progress = await run(activities);

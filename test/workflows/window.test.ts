@@ -3,7 +3,8 @@ import type { TestWorkflowEnvironment } from '@temporalio/testing';
 import type { WorkflowBundleWithSourceMap } from '@temporalio/worker';
 import { batchWorkflowId, jobWorkflowId } from '../../src/contract/messages';
 import { fakeActivities } from '../support/fake-activities';
-import { bundleWorkflows, localServer, quietRuntime, startBatch, withWorkers } from '../support/workflow-runner';
+import { startLocalTemporal } from '../support/local-temporal';
+import { bundleWorkflows, quietRuntime, startBatch, withWorkers } from '../support/workflow-runner';
 
 /** The server suggests continue-as-new after so many events, so that a small batch does it often. */
 const suggestAfterEvents = 80;
@@ -14,7 +15,7 @@ describe('the window of jobs on a real server', () => {
 
   beforeAll(async () => {
     quietRuntime();
-    const server = localServer(['--dynamic-config-value', `limit.historyCount.suggestContinueAsNew=${suggestAfterEvents}`]);
+    const server = startLocalTemporal({ extraArgs: ['--dynamic-config-value', `limit.historyCount.suggestContinueAsNew=${suggestAfterEvents}`] });
     [env, bundle] = await Promise.all([server, bundleWorkflows()]);
   });
   afterAll(async () => {

@@ -2,7 +2,6 @@ import { createHash } from 'node:crypto';
 import { open, stat } from 'node:fs/promises';
 import type { FileHandle } from 'node:fs/promises';
 import { hostname } from 'node:os';
-import type { Readable } from 'node:stream';
 import { ApplicationFailure } from '@temporalio/common';
 import type { PlanLine } from '../../contract/archive';
 import type { Reason } from '../../contract/batch';
@@ -48,17 +47,23 @@ export class SourceFile {
     }
   }
 
-  /** The bytes from `start` to `end` inclusive; the whole file by default. */
-  stream(start = 0, end = this.sizeBytes - 1): Readable {
-    return this.handle.createReadStream({ start, end, autoClose: false, highWaterMark: chunkBytes });
+  /** The bytes from `start` to `end` inclusive; the whole file by default. It ends early where the file does. */
+  async *read(start = 0, end = this.sizeBytes - 1): AsyncGenerator<Buffer> {
+    for (let at = start; at <= end; ) {
+      // A buffer of its own for each chunk: the socket may still hold the last one.
+      const { bytesRead, buffer } = await this.handle.read(Buffer.allocUnsafe(Math.min(chunkBytes, end - at + 1)), 0, null, at);
+      if (bytesRead === 0) return;
+      at += bytesRead;
+      yield buffer.subarray(0, bytesRead);
+    }
   }
 
   /** SHA-256 of the whole file, lowercase hex. @throws UnsendableError when a list promised another one */
   async sha256(signal: AbortSignal): Promise<string> {
     const hash = createHash('sha256');
-    for await (const chunk of this.stream()) {
+    for await (const chunk of this.read()) {
       signal.throwIfAborted();
-      hash.update(chunk as Buffer);
+      hash.update(chunk);
     }
     const digest = hash.digest('hex');
     await this.check();

@@ -1,6 +1,4 @@
-import { createHash } from 'node:crypto';
-import { Transform } from 'node:stream';
-import type { TransformCallback } from 'node:stream';
+import { createHash, type Hash } from 'node:crypto';
 import type { PlanLine } from '../../contract/archive';
 import { jobKeys, jobName } from '../../contract/keys';
 import { BodyLengthError } from '../../plangrep/errors';
@@ -48,7 +46,7 @@ async function sendForm(upload: JobUpload, line: PlanLine, file: SourceFile): Pr
     fileName: line.fileName,
     contentType: line.contentType,
     sizeBytes: file.sizeBytes,
-    open: () => file.stream().pipe(new HashingPass(hash)),
+    open: () => hashed(file, hash),
     ...(line.classification && { classification: line.classification }),
     ...(line.sha256 && { sha256: line.sha256 }),
   };
@@ -58,6 +56,7 @@ async function sendForm(upload: JobUpload, line: PlanLine, file: SourceFile): Pr
       throw new UnsendableError({ code: 'remote_error', message: `Plangrep took the request but does not list the file (${answer.status ?? 'no status'})` });
     }
     const documentId = answer.uploads[0]?.documentId ?? null;
+    await file.check();
     const sha256 = hash.digest('hex');
     await ledger.markSent(line.seq, { documentId, etag: null, sha256 });
     settleSent(upload, line, documentId, sha256);
@@ -67,14 +66,10 @@ async function sendForm(upload: JobUpload, line: PlanLine, file: SourceFile): Pr
   }
 }
 
-/** Hashes what passes: a form upload's bytes are read once. */
-class HashingPass extends Transform {
-  constructor(private readonly hash: ReturnType<typeof createHash>) {
-    super();
-  }
-
-  override _transform(chunk: Buffer, _encoding: BufferEncoding, done: TransformCallback): void {
-    this.hash.update(chunk);
-    done(null, chunk);
+/** The file's bytes, hashed as they pass: a form upload reads them once. */
+async function* hashed(file: SourceFile, hash: Hash): AsyncGenerator<Buffer> {
+  for await (const chunk of file.read()) {
+    hash.update(chunk);
+    yield chunk;
   }
 }

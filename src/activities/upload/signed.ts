@@ -139,14 +139,14 @@ async function sendRegistered(upload: JobUpload, file: SourceFile, registration:
   const { instruction } = registration;
   if (instruction.mode === 'direct_put') {
     if (instruction.url !== null) {
-      await deps.plangrep.putSigned(instruction.url, { headers: instruction.headers, body: file.stream(), sizeBytes: file.sizeBytes, signal });
+      await deps.plangrep.putSigned(instruction.url, { headers: instruction.headers, body: file.read(), sizeBytes: file.sizeBytes, signal });
     }
     return file.check();
   }
   const done = new Set((await ledger.sentParts(registration)).map(({ partNumber }) => partNumber));
   for (const { partNumber, url, startByte, endByte } of instruction.parts) {
     if (done.has(partNumber)) continue;
-    const body = file.stream(startByte, endByte);
+    const body = file.read(startByte, endByte);
     const { etag } = await deps.plangrep.putSigned(url, { headers: {}, body, sizeBytes: endByte - startByte + 1, signal });
     await file.check();
     if (etag === null) throw new TransportError(`Storage took part ${partNumber} without an ETag, which its completion needs`);

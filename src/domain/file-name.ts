@@ -7,11 +7,16 @@ const maxExtensionBytes = 32;
 // for nothing, halves of surrogate pairs, and U+FFFD, which stands for bytes that are no UTF-8.
 const unsafe = /[\p{Cc}\p{Cs}\p{Zl}\p{Zp}/\\:*?"<>|\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069\ufeff\ufffd\ufffe\uffff]/gu;
 
+// Nearly every name; the rest of the work is for the others.
+const plain = /^(?=.{1,200}$)\w[\w .,()&+=@#~-]*$/;
+const ascii = /^[\x00-\x7f]*$/;
+
 /**
  * A name that can be sent: composed (NFC), every unsafe character as `_`, at most {@link maxNameBytes} bytes with its
  * extension kept. `.`, `..` and names of spaces only become `_` too. Names that differ may become the same; see {@link JobNames}.
  */
 export function sendableName(name: string): string {
+  if (plain.test(name)) return name;
   const safe = name.normalize('NFC').replace(unsafe, '_');
   return shorten(/^(?:\.{1,2}|\s*)$/.test(safe) ? '_' : safe, '');
 }
@@ -30,7 +35,7 @@ export class JobNames {
 }
 
 // Upper case first: it is what makes "ß" and "SS", and the forms of sigma, the same.
-const foldCase = (name: string): string => name.toUpperCase().toLowerCase().normalize('NFC');
+const foldCase = (name: string): string => (ascii.test(name) ? name.toLowerCase() : name.toUpperCase().toLowerCase().normalize('NFC'));
 
 function shorten(name: string, mark: string): string {
   const extension = extensionOf(name);

@@ -5,8 +5,12 @@ const radix = 1 << 11;
  * 31 binary digits. A radix sort: sorting a million positions with a comparison function takes seconds.
  */
 export function descending(keys: Float64Array): Uint32Array {
-  const digits = Uint32Array.from(keys, (key) => Math.round((1 - key) * 0x7fffffff));
-  let order = Uint32Array.from(keys, (_, position) => position);
+  const digits = new Uint32Array(keys.length);
+  let order = new Uint32Array(keys.length);
+  for (let position = 0; position < keys.length; position += 1) {
+    digits[position] = Math.round((1 - keys[position]!) * 0x7fffffff);
+    order[position] = position;
+  }
   let sorted = new Uint32Array(keys.length);
   for (const shift of [0, 11, 22]) {
     sortByDigit(order, sorted, digits, shift);
@@ -17,23 +21,26 @@ export function descending(keys: Float64Array): Uint32Array {
 
 function sortByDigit(order: Uint32Array, sorted: Uint32Array, digits: Uint32Array, shift: number): void {
   const starts = new Uint32Array(radix + 1);
-  for (const digit of digits) starts[((digit >>> shift) & (radix - 1)) + 1]! += 1;
-  for (let digit = 1; digit <= radix; digit += 1) starts[digit]! += starts[digit - 1]!;
-  for (const position of order) {
-    const digit = (digits[position]! >>> shift) & (radix - 1);
-    sorted[starts[digit]!++] = position;
+  for (let at = 0; at < digits.length; at += 1) starts[((digits[at]! >>> shift) & (radix - 1)) + 1]! += 1;
+  sumUp(starts);
+  for (let at = 0; at < order.length; at += 1) {
+    const digit = (digits[order[at]!]! >>> shift) & (radix - 1);
+    sorted[starts[digit]!++] = order[at]!;
   }
 }
 
 /** The positions of `groups`, lowest group first; within a group they keep their order. Groups are numbered without large gaps. */
 export function grouped(groups: Uint32Array): Uint32Array {
-  const largest = groups.reduce((most, group) => Math.max(most, group), 0);
+  let largest = 0;
+  for (let at = 0; at < groups.length; at += 1) largest = Math.max(largest, groups[at]!);
   const starts = new Uint32Array(largest + 2);
-  for (const group of groups) starts[group + 1]! += 1;
-  for (let group = 1; group < starts.length; group += 1) starts[group]! += starts[group - 1]!;
+  for (let at = 0; at < groups.length; at += 1) starts[groups[at]! + 1]! += 1;
+  sumUp(starts);
   const order = new Uint32Array(groups.length);
-  groups.forEach((group, position) => {
-    order[starts[group]!++] = position;
-  });
+  for (let at = 0; at < groups.length; at += 1) order[starts[groups[at]!]!++] = at;
   return order;
+}
+
+function sumUp(counts: Uint32Array): void {
+  for (let at = 1; at < counts.length; at += 1) counts[at]! += counts[at - 1]!;
 }

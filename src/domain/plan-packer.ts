@@ -1,5 +1,5 @@
 import { descending } from './plan-order';
-import { folderPieces, singlePieces } from './plan-pieces';
+import { folderPieces, loadOf, singlePieces, startOf } from './plan-pieces';
 import type { Documents, Pieces } from './plan-pieces';
 import { Rooms } from './plan-rooms';
 import type { Load } from './plan-rooms';
@@ -36,7 +36,7 @@ export class Packer {
     private readonly capacity: Load,
   ) {
     this.singles = singlePieces(documents, order);
-    this.folders = folderPieces(documents, this.singles, capacity);
+    this.folders = folderPieces(documents, order, this.singles, capacity);
   }
 
   /** The fewest jobs that any way finds; of two ways that find as few, the one that keeps folders together better. */
@@ -118,27 +118,31 @@ function place(pieces: Pieces, turns: Uint32Array | null, to: { jobOf: Uint32Arr
   const { jobOf, rooms, choose, most } = to;
   for (let turn = 0; turn < pieces.count; turn += 1) {
     const piece = turns ? turns[turn]! : turn;
-    if (jobOf[pieces.starts[piece]!] !== nowhere) continue;
+    if (jobOf[startOf(pieces, piece)] !== nowhere) continue;
     const load = loadOf(pieces, piece);
     const chosen = choose(rooms, load);
     if (chosen < 0 && most === 0) continue;
     if (chosen < 0 && rooms.count >= most) return false;
     const job = chosen < 0 ? rooms.open() : chosen;
     rooms.put(job, load);
-    for (let at = pieces.starts[piece]!; at < pieces.starts[piece + 1]!; at += 1) jobOf[at] = job;
+    for (let at = startOf(pieces, piece); at < startOf(pieces, piece + 1); at += 1) jobOf[at] = job;
   }
   return true;
 }
 
-const loadOf = ({ files, bytes, pages }: Pieces, piece: number): Load => ({ files: files[piece]!, bytes: bytes[piece]!, pages: pages[piece]! });
-
-/** The share of a job that each piece takes in bytes or pages, whichever is more. */
-const weights = ({ count, bytes, pages }: Pieces, most: Load): Float64Array =>
-  new Float64Array(count).map((_, piece) => Math.max(bytes[piece]! / most.bytes, pages[piece]! / most.pages));
+/** The share of a job that each document takes in bytes or pages, whichever is more. */
+function weights(singles: Pieces, capacity: Load): Float64Array {
+  const shares = new Float64Array(singles.count);
+  for (let at = 0; at < shares.length; at += 1) {
+    const load = loadOf(singles, at);
+    shares[at] = Math.max(load.bytes / capacity.bytes, load.pages / capacity.pages);
+  }
+  return shares;
+}
 
 /** The share of a job that each folder takes in the limit where it takes most. */
-const folderWeights = (folders: Pieces, most: Load): Float64Array =>
-  weights(folders, most).map((weight, folder) => Math.max(weight, folders.files[folder]! / most.files));
+const folderWeights = (folders: Pieces, capacity: Load): Float64Array =>
+  weights(folders, capacity).map((weight, folder) => Math.max(weight, loadOf(folders, folder).files / capacity.files));
 
 /** Small weights in steps, so that small documents of one folder stay neighbours in an order by weight. */
 const coarse = (weight: number): number => (weight > 1 / 16 ? weight : 2 ** (Math.floor(4 * Math.log2(Math.max(weight, 1e-5))) / 4));

@@ -58,7 +58,7 @@ export async function findDuplicates(table: DocumentTable, root: SourceRoot, opt
     }
     options.onProgress(documents.at(-1)! + 1);
   };
-  let documents: number[] = [];
+  const documents: number[] = [];
   for (let document = 0; document < table.count; document += 1) {
     if (!table.isOpen(document) || !includes(shared, table.sizes[document]!)) continue;
     documents.push(document);

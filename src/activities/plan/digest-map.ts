@@ -16,8 +16,8 @@ export class DigestMap {
   /** The number that the text has had since an earlier call, or `value`, which it has from now on. */
   claim(text: string, value: number): number {
     if (this.count * 3 > this.slots * 2) this.grow();
-    const digest = hash('sha256', text, 'buffer');
-    const key = [digest.readUInt32LE(0), digest.readUInt32LE(4), digest.readUInt32LE(8)] as const;
+    const digest = hash('sha256', text, 'binary');
+    const key = [wordOf(digest, 0), wordOf(digest, 4), wordOf(digest, 8)] as const;
     const slot = this.find(key);
     if (this.values[slot] !== 0) return this.values[slot]! - 1;
     this.set(slot, key, value + 1);
@@ -34,7 +34,7 @@ export class DigestMap {
   }
 
   private set(slot: number, key: readonly [number, number, number], value: number): void {
-    this.keys.set(key, slot * words);
+    for (let word = 0; word < words; word += 1) this.keys[slot * words + word] = key[word]!;
     this.values[slot] = value;
   }
 
@@ -50,3 +50,6 @@ export class DigestMap {
     }
   }
 }
+
+const wordOf = (bytes: string, at: number): number =>
+  (bytes.charCodeAt(at) | (bytes.charCodeAt(at + 1) << 8) | (bytes.charCodeAt(at + 2) << 16) | (bytes.charCodeAt(at + 3) << 24)) >>> 0;

@@ -3,7 +3,9 @@ import { planBatch } from './batch';
 import type { PlanDependencies } from './batch';
 import { splitJob } from './split';
 
+export type { PlanProgress } from './candidate';
 export { planDocuments } from './documents';
+export type { PlanOptions } from './documents';
 export { readJobLines, readPlan } from './read';
 
 /** Planning: of a whole batch, and of a job whose limits turned out lower than planned. */

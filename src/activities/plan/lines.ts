@@ -6,7 +6,7 @@ import type { JobLimits } from '../../domain/plan';
 import type { Digests } from './compare';
 import type { DocumentTable } from './table';
 
-const chunkLength = 256 * 1024;
+const chunkBytes = 256 * 1024;
 
 /** What becomes of one document. */
 type Fate = { kind: 'sent' } | { kind: 'rejected'; reason: Reason } | { kind: 'duplicate'; original: number };
@@ -35,9 +35,9 @@ export class PackedTable {
     const { sizes, folders, pages } = table;
     const packing = packDocuments(
       {
-        sizes: Float64Array.from(sent, (document) => sizes[document]!),
-        folders: sent.map((document) => folders[document]!),
-        pages: pages && Int32Array.from(sent, (document) => pages[document]!),
+        sizes: picked(sizes, sent, new Float64Array(sent.length)),
+        folders: picked(folders, sent, new Uint32Array(sent.length)),
+        pages: pages && picked(pages, sent, new Int32Array(sent.length)),
       },
       limits,
     );
@@ -117,6 +117,12 @@ export class PackedTable {
 
 const duplicate: Reason = { code: 'duplicate', message: 'has the same content as an earlier document of this batch' };
 
+/** The values of some documents, written to `target`. */
+function picked<T extends Float64Array | Uint32Array | Int32Array>(values: T, documents: Uint32Array, target: T): T {
+  for (let at = 0; at < documents.length; at += 1) target[at] = values[documents[at]!]!;
+  return target;
+}
+
 /** Positions of `jobOf` in the order of jobs; those without a job last. */
 function byJob(jobOf: Uint32Array, jobs: number): Uint32Array {
   const place = (job: number) => (job === 0 ? jobs : job - 1);
@@ -133,24 +139,25 @@ export class LineWriter {
   /** By job, from 0. */
   readonly ranges: PlanRange[] = [];
   private offset = 0;
-  private text: string[] = [];
+  private chunk = Buffer.allocUnsafe(chunkBytes);
   private length = 0;
 
   /** Takes a line; returns a chunk of bytes when enough has come together. */
   add(line: PlanLine): Buffer | null {
     const text = `${JSON.stringify(line)}\n`;
-    const bytes = Buffer.byteLength(text);
+    // A line that the rest of the chunk might not hold gets a chunk that holds it.
+    const full = this.length + text.length * 3 > this.chunk.length ? this.take(Math.max(chunkBytes, text.length * 3)) : null;
+    const bytes = this.chunk.write(text, this.length);
     if (line.job !== null) this.addToJob(line.job, line, bytes);
     this.offset += bytes;
-    this.text.push(text);
     this.length += bytes;
-    return this.length >= chunkLength ? this.take() : null;
+    return full;
   }
 
   /** What has come together since the last chunk. */
-  take(): Buffer {
-    const bytes = Buffer.from(this.text.join(''));
-    this.text = [];
+  take(nextBytes = 0): Buffer {
+    const bytes = this.chunk.subarray(0, this.length);
+    this.chunk = Buffer.allocUnsafe(nextBytes);
     this.length = 0;
     return bytes;
   }

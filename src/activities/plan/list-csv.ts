@@ -1,6 +1,6 @@
 import { Readable } from 'node:stream';
 import { parse } from 'csv-parse';
-import type { CsvError, Info } from 'csv-parse';
+import type { CsvError } from 'csv-parse';
 import { listedDocumentSchema } from '../../contract/batch';
 import type { BrokenLines } from './broken-lines';
 import { listLines, maxListLineBytes, tooLongLine } from './list-lines';
@@ -19,22 +19,24 @@ const lost: Record<string, string> = {
 export interface CsvRecord {
   /** Its first line, from 1. */
   line: number;
-  /** Fields by column, their bytes as characters. */
-  fields: Record<string, string>;
+  /** The columns, in the order of `fields`. */
+  header: string[];
+  /** The fields, their bytes as characters. */
+  fields: string[];
 }
 
 /** The records of a CSV file with a header. What is broken is left out and reported; after a lost quote the rest is not read. */
 export async function* csvRecords(bytes: AsyncIterable<Buffer>, broken: BrokenLines): AsyncGenerator<CsvRecord[]> {
   let header: string[] | null = null;
   let records: CsvRecord[] = [];
-  for await (const { line, record } of parsed(bytes, broken)) {
+  for await (const { line, fields } of parsed(bytes, broken)) {
     if (header === null) {
-      header = readHeader(line, record, broken);
+      header = readHeader(line, fields, broken);
       if (header === null) return;
-    } else if (record.length !== header.length) {
-      broken.add(line, `has ${record.length} fields, and the header ${header.length}`);
+    } else if (fields.length !== header.length) {
+      broken.add(line, `has ${fields.length} fields, and the header ${header.length}`);
     } else {
-      records.push({ line, fields: Object.fromEntries(header.map((name, at) => [name, record[at]!])) });
+      records.push({ line, header, fields });
     }
     if (records.length < portion) continue;
     yield records;
@@ -43,36 +45,43 @@ export async function* csvRecords(bytes: AsyncIterable<Buffer>, broken: BrokenLi
   yield records;
 }
 
-async function* parsed(bytes: AsyncIterable<Buffer>, broken: BrokenLines): AsyncGenerator<{ line: number; record: string[] }> {
-  let end = 0;
-  let lostAt = Infinity;
+/** Records with the lines they start at; the parser could tell the lines too, at twice the time. */
+async function* parsed(bytes: AsyncIterable<Buffer>, broken: BrokenLines): AsyncGenerator<{ line: number; fields: string[] }> {
   const parser = parse({
     encoding: 'latin1',
-    info: true,
     record_delimiter: ['\r\n', '\n'],
     relax_column_count: true,
-    skip_empty_lines: true,
     skip_records_with_error: true,
     max_record_size: maxListLineBytes,
-    on_record: (record: string[], { lines }) => {
-      end = lines;
-      return record;
-    },
   });
-  parser.on('skip', (error: CsvError) => {
-    const line = error.code in lost ? end + 1 : Number(error['lines']);
-    if (line < lostAt) broken.add(line, lost[error.code] ?? error.message);
-    if (error.code in lost) lostAt = Math.min(lostAt, line);
-  });
+  // The parser works ahead of this loop, so what it skips waits for its turn.
+  const skipped: { afterRecord: number; error: CsvError }[] = [];
+  parser.on('skip', (error: CsvError) => skipped.push({ afterRecord: parser.info.records, error }));
   const source = Readable.from(shortLines(bytes, broken), { objectMode: false });
   source.on('error', (error) => parser.destroy(error));
-  for await (const { record, info } of source.pipe(parser) as AsyncIterable<{ record: string[]; info: Info }>) {
-    // A quoted field may hold line ends; the record is named by its first line.
-    const line = info.lines - record.reduce((count, field) => count + field.split('\n').length - 1, 0);
-    if (line >= lostAt) break;
-    yield { line, record };
+  let record = 0;
+  let lines = 0;
+  const passSkipped = (): boolean => {
+    for (let next = skipped[0]; next && next.afterRecord <= record; next = skipped[0]) {
+      const problem = lost[next.error.code];
+      broken.add(problem === undefined ? linesOf(next.error) : lines + 1, problem ?? next.error.message);
+      if (problem !== undefined) return true;
+      lines = linesOf(next.error);
+      skipped.shift();
+    }
+    return false;
+  };
+  for await (const fields of source.pipe(parser) as AsyncIterable<string[]>) {
+    if (passSkipped()) return;
+    record += 1;
+    if (fields.length > 1 || fields[0] !== '') yield { line: lines + 1, fields };
+    lines += 1;
+    for (const field of fields) if (field.includes('\n')) lines += field.split('\n').length - 1;
   }
+  passSkipped();
 }
+
+const linesOf = (error: CsvError): number => Number(error['lines']);
 
 /** The same lines, with an empty one in place of each that is too long, so that the parser goes on after it. */
 async function* shortLines(bytes: AsyncIterable<Buffer>, broken: BrokenLines): AsyncGenerator<Buffer> {
@@ -84,8 +93,8 @@ async function* shortLines(bytes: AsyncIterable<Buffer>, broken: BrokenLines): A
 }
 
 /** The names of the columns, or null when the list cannot be read by them. */
-function readHeader(line: number, record: string[], broken: BrokenLines): string[] | null {
-  const header = record.map((name) => name.trim());
+function readHeader(line: number, fields: string[], broken: BrokenLines): string[] | null {
+  const header = fields.map((name) => name.trim());
   const unknown = header.filter((name) => !columns.has(name));
   const problem =
     (unknown.length > 0 && `has columns that are not known: ${unknown.join(', ')}`) ||

@@ -5,6 +5,7 @@ import type { ListedDocument } from '../../contract/batch';
 import { parsePath } from '../../domain/source-path';
 import type { BrokenLines } from './broken-lines';
 import { csvRecords } from './list-csv';
+import type { CsvRecord } from './list-csv';
 import { listLines, tooLongLine, withoutMark } from './list-lines';
 import { explain, sourceUnavailable } from './root';
 
@@ -18,7 +19,7 @@ export async function* readList(path: string, broken: BrokenLines): AsyncGenerat
   const file = createReadStream(path, { highWaterMark: 256 * 1024 });
   try {
     const bytes = withoutMark(file as AsyncIterable<Buffer>);
-    if (/\.csv$/i.test(path)) for await (const records of csvRecords(bytes, broken)) yield records.flatMap(({ line, fields }) => csvDocument(line, fields, broken) ?? []);
+    if (/\.csv$/i.test(path)) for await (const records of csvRecords(bytes, broken)) yield records.flatMap((record) => csvDocument(record, broken) ?? []);
     else for await (const lines of listLines(bytes)) yield lines.flatMap(({ line, bytes: text }) => jsonDocument(line, text, broken) ?? []);
   } catch (error) {
     throw (error as NodeJS.ErrnoException).syscall ? sourceUnavailable(path, explain(error)) : error;
@@ -53,14 +54,20 @@ function report(broken: BrokenLines, line: number, message: string): null {
   return null;
 }
 
-/** Text of fields that hold bytes as characters; a field that is empty is not given. */
-function csvDocument(line: number, fields: Record<string, string>, broken: BrokenLines): ListedDocument | null {
+/** A field that is empty is not given. */
+function csvDocument({ line, header, fields }: CsvRecord, broken: BrokenLines): ListedDocument | null {
   const values: Record<string, string | number> = {};
-  for (const [name, field] of Object.entries(fields)) {
-    const bytes = Buffer.from(field, 'latin1');
-    if (!isUtf8(bytes)) return report(broken, line, notUtf8);
-    const text = bytes.toString();
+  for (const [at, name] of header.entries()) {
+    const text = fieldText(fields[at]!);
+    if (text === null) return report(broken, line, notUtf8);
     if (text !== '') values[name] = name === 'sizeBytes' && /^\s*\d+\s*$/.test(text) ? Number(text) : text;
   }
   return listedDocument(line, values, broken);
+}
+
+/** The text of a field that holds bytes as characters; null when it is not UTF-8. */
+function fieldText(field: string): string | null {
+  if (/^[\x00-\x7f]*$/.test(field)) return field;
+  const bytes = Buffer.from(field, 'latin1');
+  return isUtf8(bytes) ? bytes.toString() : null;
 }

@@ -43,9 +43,13 @@ interface Place {
   inside: boolean;
 }
 
+/** Parts that mean nothing, or something else than a name. */
+const needsNormalizing = /^\/|(?:^|\/)\.{0,2}(?:\/|$)/;
+
 /** Where a path leads, as text: links are followed when the file is looked at or opened. */
 function resolve(root: SourceRoot, spelling: string): Place {
   const listed = parsePath(spelling);
+  if (!needsNormalizing.test(listed)) return { path: listed, inside: true };
   const folder = root.named.replace(/\/+$/, '');
   const path = posix.normalize(listed.startsWith('/') ? listed : `${folder}/${listed}`).replace(/(?<=.)\/$/, '');
   if (path === folder) return { path: '.', inside: true };

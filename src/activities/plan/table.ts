@@ -20,6 +20,18 @@ export interface Document {
 
 const none = 0xffffffff;
 
+const types = new Map<string, string>();
+/** The media type that a name's extension stands for. */
+function typeByExtension(name: string): string {
+  const extension = name.slice(name.lastIndexOf('.') + 1);
+  const known = types.get(extension);
+  if (known !== undefined) return known;
+  const type = lookup(name) || 'application/octet-stream';
+  // Names without a dot are no extensions worth keeping.
+  if (extension.length <= 8 && types.size < 1000) types.set(extension, type);
+  return type;
+}
+
 /** The documents of a source in its order, numbered from 0: a few dozen bytes of memory each, the rest on the disk. */
 export class DocumentTable {
   count = 0;
@@ -52,7 +64,7 @@ export class DocumentTable {
     if (candidate.reason) this.reject(number, candidate.reason);
     const fileName = sendableName(candidate.fileName ?? pathText(baseName(candidate.path)));
     const { sha256, mtimeMs, inode } = candidate;
-    const contentType = candidate.contentType ?? (lookup(fileName) || 'application/octet-stream');
+    const contentType = candidate.contentType ?? typeByExtension(fileName);
     const classification = candidate.classification ?? this.classify(pathText(candidate.path));
     this.spool.add(JSON.stringify([spellPath(candidate.path), fileName, contentType, classification, sha256, mtimeMs, inode]));
     return number;

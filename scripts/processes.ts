@@ -63,6 +63,11 @@ export class Processes {
   /** @param graceMs - Time from SIGTERM to SIGKILL for each child. Default 5,000. */
   constructor(readonly graceMs = 5_000) {}
 
+  /** Whether the children are being stopped: nothing more will start. */
+  get stopping(): boolean {
+    return this.#stopping;
+  }
+
   /** Starts a program. @throws when the script is stopping already. */
   start(name: string, command: string, args: string[], options: StartOptions = {}): Child {
     if (this.#stopping) throw new Error(`${name} was not started: the script is stopping`);

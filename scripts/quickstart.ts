@@ -60,6 +60,7 @@ async function toItsEnd(quickstart: Quickstart): Promise<number> {
   const running = runOnce(quickstart);
   try {
     const signalled = await Promise.race([stopped, running]);
+    if (signalled !== null) print('stopping');
     return quickstart.code ?? signalled ?? 1;
   } finally {
     await processes.stop();
@@ -75,6 +76,7 @@ async function runOnce(quickstart: Quickstart): Promise<null> {
   const stack = await startStack({ processes, temporal: temporal.path, folder, archive: join(root, 'plangrep-archive'), secretKeyFile: join(quickstartCache, 'secret-key'), print });
   const run = processes.start('run', process.execPath, [cli, 'run', source], { env: stack.env });
   const { code } = await Promise.race([run.ended, stack.failure]);
+  if (code === null) return null;
   quickstart.code = code;
   if (keep) {
     print(`Running until Ctrl-C. Web UI: ${stack.webUi}. For commands of your own, in another terminal:`);

@@ -127,6 +127,7 @@ export async function findTool(tool: Tool, options: FindOptions): Promise<FoundT
       settled.print(`${tool.title}: from ${way.name} (${path})`);
       return { path, origin: way.name };
     } catch (error) {
+      if (options.processes.stopping) throw error;
       const failure = `${way.name}: ${error instanceof Error ? error.message : String(error)}`;
       settled.print(`${tool.title}: passed over ${failure}`);
       failures.push(failure);
@@ -209,7 +210,8 @@ async function downloadWithSdk({ tool, env, processes, sdkDownload }: Settled, f
   const { code, stdout, stderr, timedOut } = await processes.capture(command, [...args, tool.download, folder], { env, timeoutMs, cwd: resolve(__dirname, '..') });
   if (timedOut) throw new Error(`no answer within ${timeoutMs / 1000} s`);
   const path = stdout.trim();
-  if (code !== 0 || !path) throw new Error(lastLine(stderr) ?? `ended with code ${code}`);
+  // The SDK's message repeats the address at every level; the innermost one has the reason.
+  if (code !== 0 || !path) throw new Error(lastLine(stderr)?.split('): ').at(-1) ?? `ended with code ${code}`);
   return path;
 }
 

@@ -65,7 +65,7 @@ it('stops the last started first', async () => {
   const processes = new Processes();
   const order: string[] = [];
   for (const name of ['server', 'worker']) {
-    const child = processes.start(name, 'sh', ['-c', `trap 'exit 0' TERM; echo ready; while :; do sleep 0.05; done`], { stdio: ['ignore', 'pipe', 'inherit'] });
+    const child = processes.start(name, 'sh', ['-c', `trap 'exit 0' TERM; echo ready; while :; do sleep 0.05; done`], { stdio: ['ignore', 'pipe', 'ignore'] });
     await firstLine(child.process.stdout);
     void child.ended.then(() => order.push(name));
   }

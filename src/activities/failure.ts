@@ -4,6 +4,7 @@ import { ApplicationFailure, ApplicationFailureCategory, TemporalFailure } from 
 import { failureTypes } from '../contract/failures';
 import type { FailureType } from '../contract/failures';
 import { AuthError, BusyError, ConflictError, ContractError, CreditError, PlangrepError, RejectedError, TransportError } from '../plangrep/errors';
+import { BrokenFileError } from '../store/jsonl';
 import { StoreError } from '../store/store-error';
 
 /** How long a call that lacks credits waits before it is tried again, in ms. */
@@ -26,6 +27,7 @@ export function toFailure(error: unknown): Error {
   if (cancellationSignal().aborted) return cancellationSignal().reason as Error;
   if (error instanceof PlangrepError) return fromPlangrep(error);
   const message = error instanceof Error ? error.message : String(error);
+  if (error instanceof BrokenFileError) return giveUp(failureTypes.archiveDamaged, message);
   if (error instanceof StoreError) return retryable(failureTypes.archiveUnavailable, `On ${hostname()}: ${message}`);
   return ApplicationFailure.create({ type: failureTypes.internal, message, ...(error instanceof Error && { cause: error }) });
 }

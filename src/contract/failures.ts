@@ -25,6 +25,8 @@ export const failureTypes = {
   sourceUnavailable: 'SourceUnavailable',
   /** The archive cannot be written or read on this worker host. Retried on any worker. */
   archiveUnavailable: 'ArchiveUnavailable',
+  /** A file of ours in the archive is not what was written. Not retried: it needs a person. */
+  archiveDamaged: 'ArchiveDamaged',
   /** The batch's input does not pass the schema, or its list has broken lines. Not retried; the batch fails. */
   invalidInput: 'InvalidInput',
   /** The batch id is malformed, finished, or in use with another input. Not retried; the batch fails. */
@@ -53,6 +55,7 @@ export const nonRetryableTypes: string[] = [
   failureTypes.notFound,
   failureTypes.idempotencyConflict,
   failureTypes.contractViolation,
+  failureTypes.archiveDamaged,
   failureTypes.invalidInput,
   failureTypes.batchIdTaken,
   failureTypes.projectNotFound,

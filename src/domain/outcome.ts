@@ -32,7 +32,7 @@ export function documentOutcome(account: DocumentAccount): DocumentOutcome {
     seq: line.seq,
     ...verdictOf(account, record),
     jobId: sent ? jobId : null,
-    documentId: sent ? upload.documentId : null,
+    documentId: sent ? (upload.documentId ?? record?.documentId ?? null) : null,
     sha256: upload?.sha256 ?? line.sha256,
     pages: record?.pageCount ?? line.pages,
     credits: record && (paidBefore ? 0 : record.credits),

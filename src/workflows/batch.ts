@@ -27,7 +27,7 @@ export async function batchWorkflow(input: unknown, carried?: BatchState): Promi
     await condition(allHandlersFinished);
     return continueAsNew<typeof batchWorkflow>(null, batch);
   }
-  await writeManifest(batch);
+  await finish(batch);
   if (batch.progress.status === 'failed') throw batchFailure(batch.progress.error, batch.progress);
   return batch.progress;
 }
@@ -82,6 +82,17 @@ async function findProject({ input }: BatchState): Promise<string> {
   const { projectId } = found ?? (await api.createProject({ name: input.project }));
   await api.awaitProject({ projectId, since: new Date().toISOString() });
   return projectId;
+}
+
+/** A manifest that cannot be written fails the batch: what was archived stays, and the error says what to mend. */
+async function finish(batch: BatchState): Promise<void> {
+  try {
+    await writeManifest(batch);
+  } catch (error) {
+    if (isCancellation(error)) throw error;
+    batch.progress.error = failureOf(error);
+    showProgress(batch, 'failed');
+  }
 }
 
 async function writeManifest(batch: BatchState): Promise<void> {

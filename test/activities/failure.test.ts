@@ -3,6 +3,7 @@ import { ApplicationFailure, ApplicationFailureCategory, CancelledFailure } from
 import { toFailure, withFailures } from '../../src/activities/failure';
 import { failureTypes, nonRetryableTypes } from '../../src/contract/failures';
 import { AuthError, BusyError, ConflictError, ContractError, CreditError, RejectedError, TransportError } from '../../src/plangrep/errors';
+import { BrokenFileError } from '../../src/store/jsonl';
 import { StoreError } from '../../src/store/store-error';
 
 const map = (error: unknown): Promise<ApplicationFailure> => new MockActivityEnvironment().run(async () => toFailure(error) as ApplicationFailure);
@@ -18,6 +19,7 @@ describe('what Temporal is told of an error', () => {
     [new ConflictError('key reused', { status: 409 }), failureTypes.idempotencyConflict, true],
     [new ContractError('body', ['job.id: invalid_type']), failureTypes.contractViolation, true],
     [new StoreError('ENOSPC', '/archive', 'write x', 'Free some.', 'the archive is full'), failureTypes.archiveUnavailable, false],
+    [new BrokenFileError('batches/x/plan.json', null, 'is not JSON'), failureTypes.archiveDamaged, true],
     [new Error('a bug'), failureTypes.internal, false],
     ['a string', failureTypes.internal, false],
   ])('%s', async (error, type, gaveUp) => {

@@ -91,6 +91,16 @@ describe('a batch from a folder to a verified archive', () => {
     expect(jobsOf('form')[0]!.documents.map(({ mode }) => mode)).toEqual(Array.from({ length: 12 }, () => 'form'));
   });
 
+  test('a form upload whose answer was lost is not sent a second time', async () => {
+    stack.simulator.state.faults.add({ kind: 'request', operation: 'uploadFiles', nth: 2, drop: 'after' });
+    const source = await stack.write('form-lost', manyDocuments(6));
+    expect(await run(source, 'form-lost', { upload: 'form' })).toMatchObject({ status: 'completed', counts: { processed: 6 } });
+    await verified('form-lost');
+    expect(jobsOf('form-lost').flatMap(({ documents }) => documents)).toHaveLength(6);
+    const { lines } = await stack.manifest('form-lost');
+    expect(lines.every(({ documentId, result }) => documentId !== null && result !== null)).toBe(true);
+  });
+
   test('odd file names are processed, and each is found under its source again', async () => {
     const files = oddlyNamedDocuments();
     const source = await stack.write('odd', files);

@@ -47,7 +47,9 @@ async function* outcomes(store: Store, keys: JobKeys, { batchId, job, remote, en
   for (const line of lines.sort((a: PlanLine, b: PlanLine) => a.seq - b.seq)) {
     const upload = uploads.get(line.seq) ?? null;
     const documentId = upload?.sent === true ? upload.documentId : null;
-    const records = await readRecords(store, keys.results, (documentId !== null && results.get(documentId)) || []);
+    // A form upload that an earlier attempt made is known by its name alone, which is unique in its job.
+    const place = upload?.sent === true ? results.get(documentId ?? nameKey(line.fileName)) : undefined;
+    const records = await readRecords(store, keys.results, place ?? []);
     const paidBefore = documentId !== null && seen.has(documentId);
     if (documentId !== null) seen.add(documentId);
     yield documentOutcome({ line, upload, records, jobId: remote?.jobId ?? null, ending, resultPath: `${keys.relative}/${resultName}`, paidBefore });
@@ -62,17 +64,22 @@ async function readUploads(store: Store, keys: JobKeys): Promise<Map<number, Upl
   return uploads;
 }
 
-/** Where in results.jsonl each document stands: the lines themselves may be large, so they are read one document at a time. */
+/** Where in results.jsonl each document stands, by its id and by its name: the lines themselves may be large, so they are read one document at a time. */
 async function indexResults(store: Store, keys: JobKeys): Promise<Map<string, LineRange[]>> {
   const index = new Map<string, LineRange[]>();
   let offset = 0;
   for await (const line of splitLines((await store.openRead(keys.results)) as AsyncIterable<Buffer>, keys.results)) {
-    const { documentId } = parseJson(line.toString(), resultRecordSchema, keys.results, null);
-    index.set(documentId, [...(index.get(documentId) ?? []), { offset, length: line.length }]);
+    const { documentId, fileName } = parseJson(line.toString(), resultRecordSchema, keys.results, null);
+    for (const name of fileName === null ? [documentId] : [documentId, nameKey(fileName)]) {
+      index.set(name, [...(index.get(name) ?? []), { offset, length: line.length }]);
+    }
     offset += line.length + 1;
   }
   return index;
 }
+
+/** A file name among document ids, which hold no slash. */
+const nameKey = (fileName: string): string => `name/${fileName}`;
 
 async function readRecords(store: Store, key: string, ranges: LineRange[]): Promise<ResultRecord[]> {
   const records: ResultRecord[] = [];

@@ -1,3 +1,11 @@
+import { readFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { basePath } from '../../src/simulator/api';
+import { artifactOperations } from '../../src/simulator/api-artifacts';
+import { jobOperations } from '../../src/simulator/api-jobs';
+import { projectOperations } from '../../src/simulator/api-projects';
+import { uploadOperations } from '../../src/simulator/api-uploads';
+import type { Lifecycle } from '../../src/simulator/lifecycle';
 import { startSimulator, type Simulator } from '../../src/simulator/server';
 import { Caller, send } from './caller';
 
@@ -141,4 +149,22 @@ describe('jobs', () => {
     expect((await create('🏗'.repeat(180))).status).toBe(202);
     expect((await create('🏗'.repeat(181))).status).toBe(400);
   });
+});
+
+test('docs/openapi.yaml has exactly the operations that are served', async () => {
+  const [text = ''] = (await readFile(join(__dirname, '../../docs/openapi.yaml'), 'utf8')).split(/^webhooks:/m);
+  const documented = [...text.matchAll(/^ {2}(\/\S+):$|^ {4}(get|head|post):$|^ {6}operationId: (\w+)$/gm)];
+  const found: string[] = [];
+  let path = '';
+  let method = '';
+  for (const [, nextPath, nextMethod, operation] of documented) {
+    path = nextPath ?? path;
+    method = nextMethod ?? method;
+    if (operation !== undefined) found.push(`${operation} ${method.toUpperCase()} ${path}`);
+  }
+  const lifecycle = undefined as unknown as Lifecycle;
+  const { state } = simulator;
+  const served = [...projectOperations(state), ...jobOperations(state, lifecycle), ...uploadOperations(state, lifecycle), ...artifactOperations(state)];
+  const names = served.map(({ operation, method: verb, path: route }) => `${operation} ${verb as string} ${basePath}${route.replaceAll(/:(\w+)/g, '{$1}')}`);
+  expect(new Set(found)).toEqual(new Set(names));
 });

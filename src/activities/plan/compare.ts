@@ -92,7 +92,7 @@ async function digest(table: DocumentTable, root: SourceRoot, document: number, 
   const opened = await openInside(root, table.path(document));
   if ('code' in opened) return opened;
   try {
-    const { sha256, sizeBytes } = await hashFile(opened.handle, signal);
+    const { sha256, sizeBytes } = await hashFile(opened.handle, opened.stats.size, signal);
     if (sizeBytes === table.sizes[document]) return { sha256, computed: true };
     return { code: 'changed', message: `has ${sizeBytes} bytes, and ${table.sizes[document]} were expected` };
   } catch (error) {
@@ -103,13 +103,14 @@ async function digest(table: DocumentTable, root: SourceRoot, document: number, 
   }
 }
 
-async function hashFile(handle: FileHandle, signal: AbortSignal | undefined): Promise<{ sha256: string; sizeBytes: number }> {
+async function hashFile(handle: FileHandle, expectedBytes: number, signal: AbortSignal | undefined): Promise<{ sha256: string; sizeBytes: number }> {
   const hash = createHash('sha256');
-  const buffer = Buffer.allocUnsafe(chunkBytes);
+  // One byte more than expected: a file that has not grown is read with two calls.
+  const buffer = Buffer.allocUnsafe(Math.min(chunkBytes, expectedBytes + 1));
   let sizeBytes = 0;
   for (;;) {
     signal?.throwIfAborted();
-    const { bytesRead } = await handle.read(buffer, 0, chunkBytes, sizeBytes);
+    const { bytesRead } = await handle.read(buffer, 0, buffer.length, sizeBytes);
     if (bytesRead === 0) return { sha256: hash.digest('hex'), sizeBytes };
     hash.update(buffer.subarray(0, bytesRead));
     sizeBytes += bytesRead;

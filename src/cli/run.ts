@@ -1,16 +1,14 @@
-import { BatchIdInUseError, InvalidInputError, type StartedBatch } from '../client';
+import { BatchIdInUseError, type StartedBatch } from '../client';
 import type { Config } from '../config';
-import { batchInputSchema, inputProblems, type BatchInputOptions } from '../contract/batch';
-import { batchIdRule, isBatchId } from '../contract/messages';
+import type { BatchInputOptions } from '../contract/batch';
 import { FolderStore } from '../store/folder';
+import { checkedInput } from './checked-input';
 import { follow } from './follow';
 import type { InputFlags } from './input-flags';
-import { inputOf } from './input';
 import type { Output } from './output';
 import { checkProject } from './project-check';
 import { commandConfig, withTemporal, type Session } from './session';
 import { exitCodes } from './exit-codes';
-import { checkSource } from './source';
 import { summaryText } from './text';
 
 /** `run SOURCE`: starts a batch, shows its progress, waits for its end. */
@@ -42,16 +40,6 @@ async function prepare(argument: string, flags: InputFlags): Promise<{ config: C
   if (config.archive !== null) await new FolderStore(config.archive).ensureWritable();
   await checkProject(config, config.project, { mayBeCreated: flags.createProject === true });
   return { config, input };
-}
-
-/** The input behind SOURCE and flags. @throws CliError, InvalidInputError */
-export async function checkedInput(argument: string, project: string, flags: InputFlags, archive: string | null): Promise<BatchInputOptions> {
-  const input = inputOf(await checkSource(argument, flags, archive), project, flags);
-  const { error } = batchInputSchema.safeParse(input);
-  const problems = error ? inputProblems(error) : [];
-  if (flags.id !== undefined && !isBatchId(flags.id)) problems.push({ field: 'id', message: `must have ${batchIdRule}` });
-  if (problems.length > 0) throw new InvalidInputError(problems);
-  return input;
 }
 
 async function startOrAttach({ batches }: Session, input: BatchInputOptions, id: string | undefined): Promise<Pick<StartedBatch, 'batchId'> & { attached: boolean }> {

@@ -2,13 +2,9 @@ import { stat } from 'node:fs/promises';
 import { resolve } from 'node:path';
 import { ApplicationFailure } from '@temporalio/common';
 import { BrokenLines } from '../activities/plan/broken-lines';
-import { FolderWalk } from '../activities/plan/folder';
-import { compileGlob } from '../activities/plan/globs';
 import { readList } from '../activities/plan/list';
-import { openRoot } from '../activities/plan/root';
-import type { Source } from '../contract/batch';
-import { selection } from '../domain/classify';
-import { fromText } from '../domain/source-path';
+import { openSource } from '../activities/plan/source';
+import { batchInputSchema, type Source } from '../contract/batch';
 import { CliError } from './cli-error';
 import type { InputFlags } from './input-flags';
 
@@ -46,14 +42,10 @@ async function isFolder(path: string, argument: string): Promise<boolean> {
   }
 }
 
-async function hasDocument({ folder, include = [], exclude = [] }: { folder: string; include?: string[]; exclude?: string[] }, archive: string | null): Promise<boolean> {
-  const walk = new FolderWalk(await readable(() => openRoot(folder)), {
-    selection: selection(include, exclude, compileGlob),
-    leftOut: archive === null ? [] : [fromText(archive)],
-    signal: undefined,
-  });
+async function hasDocument(source: Source, archive: string | null): Promise<boolean> {
   return readable(async () => {
-    for await (const found of walk.candidates()) if (found.length > 0) return true;
+    const { candidates } = await openSource(batchInputSchema.parse({ project: 'any', source }), archive ?? undefined, undefined);
+    for await (const found of candidates) if (found.length > 0) return true;
     return false;
   });
 }
@@ -77,8 +69,8 @@ async function checkList(path: string): Promise<void> {
   if (documents === 0) throw new CliError({ code: 'source_empty', message: `The list ${path} names no document.` });
 }
 
-/** Planning's failures, told here without the worker host they name there. */
-async function readable<T>(work: () => Promise<T>): Promise<T> {
+/** Planning's failures as this command's errors. @throws CliError */
+export async function readable<T>(work: () => Promise<T>): Promise<T> {
   try {
     return await work();
   } catch (error) {

@@ -5,22 +5,23 @@ import { CliError } from './cli-error';
 import { exitCodes } from './exit-codes';
 import type { Output } from './output';
 import { commandConfig } from './session';
+import { StatusLine } from './status-line';
 import { bytesText, counted } from './text';
 
 /** Problems that people see; programs get all. */
 const shownProblems = 100;
-/** How often the progress on a terminal changes. */
-const progressMs = 250;
 
 /** `verify ID`: re-reads a batch in the archive; needs neither Temporal nor a key. */
 export async function verify(batchId: string, flags: { archive?: string }, output: Output): Promise<number> {
   if (!isBatchId(batchId)) throw new CliError({ code: 'invalid_input', message: `A batch id has ${batchIdRule}.` });
   const store = new FolderStore(commandConfig(['archive'], flags).archive);
-  const report = await verifyBatch(store, batchId, { onProgress: progressOn(output) }).catch((error: unknown) => {
+  const line = new StatusLine(output);
+  const onProgress = ({ files, bytes }: VerifyProgress) => line.say(() => `read ${counted(files, 'file')}, ${bytesText(bytes)}`);
+  const report = await verifyBatch(store, batchId, { onProgress }).catch((error: unknown) => {
     if (!(error instanceof UnknownBatchError)) throw error;
     throw new CliError({ code: 'batch_not_found', message: `The archive ${store.location} holds no batch ${batchId}.`, fix: 'Check the id, and PLANGREP_ARCHIVE or --archive.' });
   });
-  if (showsProgress(output)) output.stderr.write('\r\x1b[K');
+  line.clear();
   output.answer(report, reportText(report));
   return report.ok ? exitCodes.ok : exitCodes.failed;
 }
@@ -32,17 +33,4 @@ function reportText(report: VerifyReport): string {
   const read = `${counted(report.documents, 'document')}, ${counted(report.files, 'file')}, ${bytesText(report.bytes)}`;
   const verdict = report.ok ? `Batch ${batchId} is complete and undamaged: ${read}.` : `Batch ${batchId} has ${counted(problems.length, 'problem')}; read ${read}.`;
   return [verdict, ...found, ...(more > 0 ? [`  and ${more} more: see --json`] : [])].join('\n');
-}
-
-const showsProgress = ({ json, stderr }: Output): boolean => !json && stderr.isTTY === true;
-
-/** Large archives take minutes to read; on a terminal one line says how far it is. */
-function progressOn(output: Output): (progress: VerifyProgress) => void {
-  if (!showsProgress(output)) return () => {};
-  let last = 0;
-  return ({ files, bytes }) => {
-    if (Date.now() - last < progressMs) return;
-    last = Date.now();
-    output.stderr.write(`\r\x1b[Kread ${counted(files, 'file')}, ${bytesText(bytes)}`);
-  };
 }

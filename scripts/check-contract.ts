@@ -1,7 +1,5 @@
 import { spawn } from 'node:child_process';
-import { createReadStream } from 'node:fs';
 import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
-import { createInterface } from 'node:readline';
 import { setImmediate as turn } from 'node:timers/promises';
 import { tmpdir } from 'node:os';
 import { delimiter, join, resolve } from 'node:path';
@@ -25,9 +23,9 @@ async function main(): Promise<number> {
   try {
     const shelf = join(folder, 'shelf.json');
     await writeFile(shelf, JSON.stringify(await prepareShelf(new Caller(simulator))));
-    const report = join(folder, 'report.json');
+    const report = join(folder, 'report.har');
     const args = ['-m', 'schemathesis.cli', '--config-file', join(root, 'test/contract/schemathesis.toml'), 'run', join(root, 'docs/openapi.yaml'), '--url', simulator.apiUrl];
-    args.push('--header', `Authorization: Bearer ${simulator.apiKey}`, '--report', 'ndjson', '--report-ndjson-path', report);
+    args.push('--header', `Authorization: Bearer ${simulator.apiKey}`, '--report', 'har', '--report-har-path', report);
     const path = [env.PYTHONPATH, join(root, 'test/contract')].join(delimiter);
     // It leaves a cache where it runs.
     const code = await run(python, args, { ...env, CONTRACT_SHELF: shelf, PYTHONPATH: path }, folder);
@@ -66,20 +64,18 @@ async function servedOperations(): Promise<Operation[]> {
   return operations.toSorted((a, b) => a.pattern.source.split('[^/]+').length - b.pattern.source.split('[^/]+').length);
 }
 
-interface Interaction {
-  request: { method: string; uri: string };
-  response?: { status_code: number } | null;
+interface Har {
+  log: { entries: { request: { method: string; url: string }; response: { status: number } }[] };
 }
 
 /** Counts the answers in the tool's own account of every request it sent. */
 async function readReport(path: string, operations: Operation[]): Promise<Operation[]> {
-  for await (const line of createInterface({ input: createReadStream(path), crlfDelay: Infinity })) {
-    const event = JSON.parse(line) as { ScenarioFinished?: { recorder: { interactions?: Record<string, Interaction> } } };
-    for (const { request, response } of Object.values(event.ScenarioFinished?.recorder.interactions ?? {})) {
-      const sent = `${request.method} ${request.uri.replace(/^https?:\/\/[^/]+/, '').split('?')[0]}`;
-      const answers = operations.find(({ pattern }) => pattern.test(sent))?.answers;
-      if (response && answers) answers.set(response.status_code, (answers.get(response.status_code) ?? 0) + 1);
-    }
+  const { log } = JSON.parse(await readFile(path, 'utf8')) as Har;
+  for (const { request, response } of log.entries) {
+    const sent = `${request.method} ${request.url.replace(/^https?:\/\/[^/]+/, '').split('?')[0]}`;
+    const answers = operations.find(({ pattern }) => pattern.test(sent))?.answers;
+    // 0 stands for no answer.
+    if (answers && response.status > 0) answers.set(response.status, (answers.get(response.status) ?? 0) + 1);
   }
   return operations;
 }

@@ -13,7 +13,7 @@ import { ensurePythonTools } from './python-tools';
  * does, and unless each operation of the file answered with 2xx many times: otherwise only its refusals would have been tested.
  */
 const root = resolve(__dirname, '..');
-const leastSuccesses = 20;
+const leastSuccesses = 10;
 const prepared = 80;
 
 async function main(): Promise<number> {

@@ -62,6 +62,7 @@ export async function lookAt(root: SourceRoot, path: BytePath, stats: Stats): Pr
 export async function lookInside(root: SourceRoot, path: BytePath): Promise<Look> {
   try {
     const real = await realPath(below(root, path));
+    if (real === (root.real || '/')) return { state: null, reason: notAFile };
     if (!isInside(root, real)) return { state: null, reason: outsideSource };
     return await lookAt(root, real, await stat(pathBytes(real)));
   } catch (error) {

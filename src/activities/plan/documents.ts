@@ -128,6 +128,7 @@ async function* planBytes(
     onProgress(line.seq);
     yield chunk;
   }
+  signal?.throwIfAborted();
   yield writer.take();
 }
 

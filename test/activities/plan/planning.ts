@@ -1,6 +1,8 @@
 import { mkdirSync, mkdtempSync, realpathSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
+import { MockActivityEnvironment } from '@temporalio/testing';
+import { DefaultLogger } from '@temporalio/worker';
 import { planDocuments } from '../../../src/activities/plan';
 import type { PlanOptions } from '../../../src/activities/plan';
 import type { Plan, PlanLine } from '../../../src/contract/archive';
@@ -18,6 +20,9 @@ const folders: string[] = [];
 afterEach(() => {
   for (const folder of folders.splice(0)) rmSync(folder, { recursive: true, force: true });
 });
+
+/** An activity's surroundings, without a log line for each failure that a test wants. */
+export const quietActivity = () => new MockActivityEnvironment({}, { logger: new DefaultLogger('ERROR') });
 
 /** Writes files below a folder: content by path. */
 export function writeFiles(folder: string, files: Record<string, string>): void {

@@ -25,6 +25,3 @@ export interface PlanProgress {
   /** Documents that the phase is done with. */
   documents: number;
 }
-
-/** The documents of a source with one path have one line; a source gives them in a fixed order, in handy portions. */
-export type Candidates = AsyncIterable<Candidate[]>;

@@ -1,9 +1,12 @@
 import { createHash } from 'node:crypto';
 import { appendFileSync, symlinkSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { buffer } from 'node:stream/consumers';
 import fc from 'fast-check';
+import PDFDocument from 'pdfkit';
 import { planLineSchema, planSchema } from '../../../src/contract/archive';
 import { failureTypes } from '../../../src/contract/failures';
+import { closePageCounter } from '../../../src/pdf/page-count';
 import { fates, planOf, temporaryFolder, writeFiles } from './planning';
 
 let root: string;
@@ -127,6 +130,21 @@ describe('pages', () => {
     const gone = (path: Buffer) => (path.includes('b.pdf') ? Promise.reject(Object.assign(new Error('gone'), { code: 'ENOENT' })) : countPages(path));
     const { lines } = await planOf({ folder: root }, {}, { countPages: gone, pages: true });
     expect(fates(lines)['b.pdf']).toBe('unreadable');
+  });
+
+  it('are those of real PDFs by default, whatever their names', async () => {
+    const pdf = new PDFDocument({ autoFirstPage: false });
+    for (let page = 0; page < 3; page += 1) pdf.addPage();
+    const bytes = buffer(pdf);
+    pdf.end();
+    writeFileSync(Buffer.concat([Buffer.from(`${root}/`), Buffer.from([0xff])]), await bytes);
+    try {
+      const { lines, plan } = await planOf({ folder: root }, {}, { pages: true });
+      expect(plan.pages).toBe(3);
+      expect(lines.find(({ source }) => source === '%FF')!.pages).toBe(3);
+    } finally {
+      await closePageCounter();
+    }
   });
 
   it('that cannot be counted for another cause stop planning', async () => {

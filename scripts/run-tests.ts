@@ -46,6 +46,8 @@ interface Session {
 }
 
 const root = resolve(__dirname, '..');
+/** A test runner with something left open would wait for ever. */
+const stageLimitMs = 15 * 60_000;
 
 async function main(names: string[]): Promise<number> {
   const unknown = names.filter((name) => !stages.some((stage) => stage.name === name));
@@ -97,7 +99,13 @@ async function runStage({ name, script, jestWorkers }: Stage, { processes, env, 
   const started = performance.now();
   const file = join(reports, `${name}.json`);
   const flags = jestWorkers ? ['--', '--ci', '--json', `--outputFile=${file}`, `--maxWorkers=${jestWorkers}`] : [];
-  const { code } = await processes.start(name, 'npm', ['run', '--silent', script, ...flags], { env, cwd: root }).ended;
+  const child = processes.start(name, 'npm', ['run', '--silent', script, ...flags], { env, cwd: root });
+  const limit = setTimeout(() => {
+    console.log(`${name} did not end within ${stageLimitMs / 60_000} min and is stopped`);
+    void processes.end(child);
+  }, stageLimitMs);
+  const { code } = await child.ended;
+  clearTimeout(limit);
   const { passed, failed } = jestWorkers ? await counts(file) : { passed: 0, failed: 0 };
   const outcome = code === 0 ? 'ok' : 'failed';
   // A stage that failed without a failed test counts as one: it must not pass for none.

@@ -17,7 +17,10 @@ async function main([workflowId, file]: string[]): Promise<void> {
   try {
     const client = new Client({ connection, ...(namespace && { namespace }) });
     const history = await client.workflow.getHandle(workflowId).fetchHistory();
-    await writeFile(file, `${JSON.stringify(historyToJSON(history), null, 1)}\n`);
+    // Identities and stack traces name the host and its folders, which are nobody's business.
+    const hidden: Record<string, string> = { identity: 'worker', stackTrace: '' };
+    const text = JSON.stringify({ workflowId, history: JSON.parse(historyToJSON(history)) as unknown }, (key, value: unknown) => hidden[key] ?? value, 1);
+    await writeFile(file, `${text}\n`);
     console.log(`${file}: ${history.events?.length ?? 0} events`);
   } finally {
     await connection.close();

@@ -27,11 +27,10 @@ export interface CliStack {
 
 /** Starts a {@link CliStack}; no worker runs until it is asked for. */
 export async function startCliStack(options: { simulator?: SimulatorOptions; temporal?: LocalTemporalOptions } = {}): Promise<CliStack> {
-  const [temporal, simulator, folder] = await Promise.all([
-    startLocalTemporal(options.temporal),
-    startSimulator({ jobMs: 200, pageMs: 0, ...options.simulator }),
-    mkdtemp(join(tmpdir(), 'plangrep-cli-stack-')),
-  ]);
+  // The server first: when there is none to be had, nothing else may be left running.
+  const temporal = await startLocalTemporal(options.temporal);
+  const simulator = await startSimulator({ jobMs: 200, pageMs: 0, ...options.simulator });
+  const folder = await mkdtemp(join(tmpdir(), 'plangrep-cli-stack-'));
   const archive = join(folder, 'archive');
   const env = {
     TEMPORAL_ADDRESS: temporal.address,
@@ -52,7 +51,7 @@ export async function startCliStack(options: { simulator?: SimulatorOptions; tem
     env,
     documents: (name, pages) => writeDocuments(join(folder, name), pages),
     startWorker: async () => {
-      const worker = startCli(['worker'], env);
+      const worker = startCli(['worker'], env, { limitMs: 600_000 });
       workers.push(worker);
       await worker.seen(/Worker ready/);
       return worker;

@@ -3,10 +3,19 @@ import { once } from 'node:events';
 import { join } from 'node:path';
 
 const root = join(__dirname, '../..');
-const command = ['--import', 'tsx', join(root, 'src/cli.ts')];
+/** Node's arguments for the command line itself. */
+export const cliCommand = ['--import', 'tsx', join(root, 'src/cli.ts')];
 
 /** No test's command line outlives this, whatever becomes of the test. */
 const longestMs = 100_000;
+
+/** Meaning of the fields: see each. */
+export interface CliOptions {
+  /** Runs it under a pseudo-terminal; all it shows is standard output then, and SIGINT is typed as Ctrl-C. Default false. */
+  terminal?: boolean;
+  /** When it is killed. */
+  limitMs?: number;
+}
 
 /** How a command line ended. */
 export interface CliResult {
@@ -33,8 +42,10 @@ export function cliEnvironment(given: Record<string, string>): NodeJS.ProcessEnv
 }
 
 /** Starts a command line as a process of its own. */
-export function startCli(args: string[], given: Record<string, string> = {}): RunningCli {
-  const child = spawn(process.execPath, [...command, ...args], { cwd: root, env: cliEnvironment(given), timeout: longestMs, killSignal: 'SIGKILL' });
+export function startCli(args: string[], given: Record<string, string> = {}, { terminal = false, limitMs = longestMs }: CliOptions = {}): RunningCli {
+  const node = [process.execPath, ...cliCommand, ...args];
+  const [file, ...rest] = terminal ? ['python3', join(__dirname, 'pseudo_terminal.py'), ...node] : node;
+  const child = spawn(file!, rest, { cwd: root, env: cliEnvironment(given), timeout: limitMs, killSignal: 'SIGKILL' });
   const output = { stdout: '', stderr: '' };
   child.stdout.setEncoding('utf8').on('data', (text: string) => (output.stdout += text));
   child.stderr.setEncoding('utf8').on('data', (text: string) => (output.stderr += text));

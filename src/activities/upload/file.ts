@@ -1,12 +1,10 @@
 import { createHash } from 'node:crypto';
-import { open, stat } from 'node:fs/promises';
 import type { FileHandle } from 'node:fs/promises';
-import { hostname } from 'node:os';
-import { ApplicationFailure } from '@temporalio/common';
 import type { PlanLine } from '../../contract/archive';
 import type { Reason } from '../../contract/batch';
-import { failureTypes } from '../../contract/failures';
-import { documentPath } from '../../domain/source-path';
+import { parsePath } from '../../domain/source-path';
+import { openInside } from '../plan/look';
+import { requireSameRoot, type SourceRoot } from '../plan/root';
 
 /** Read size, in bytes: large enough that a gigabyte costs few turns of the loop, small enough for many streams at once. */
 const chunkBytes = 256 * 1024;
@@ -32,10 +30,10 @@ export class SourceFile {
    * Opens the file if it is still what was planned.
    * @throws UnsendableError when it changed, vanished or cannot be read; SourceUnavailable when its root is not there
    */
-  static async open(root: string, line: PlanLine): Promise<SourceFile> {
+  static async open(root: SourceRoot, line: PlanLine): Promise<SourceFile> {
     const handle = await openOrExplain(root, line);
     try {
-      const { size, mtimeMs, ino } = await handle.stat({ bigint: false });
+      const { size, mtimeMs, ino } = await handle.stat();
       const opened = { mtimeMs, inode: String(ino) };
       const same =
         size === line.sizeBytes && (line.mtimeMs === null || line.mtimeMs === mtimeMs) && (line.inode === null || line.inode === opened.inode);
@@ -84,25 +82,10 @@ export class SourceFile {
 
 const changed = (message: string): UnsendableError => new UnsendableError({ code: 'changed', message });
 
-async function openOrExplain(root: string, line: PlanLine): Promise<FileHandle> {
-  try {
-    return await open(documentPath(root, line.source), 'r');
-  } catch (error) {
-    const { code, message } = error as NodeJS.ErrnoException;
-    if (code === 'ENOENT' || code === 'ENOTDIR') {
-      await requireRoot(root);
-      throw changed('The file is not there any more');
-    }
-    if (code === 'EMFILE' || code === 'ENFILE') throw error;
-    throw new UnsendableError({ code: 'unreadable', message: `The file cannot be read: ${code ?? message}` });
-  }
-}
-
 /** Only below a root that is there does "not found" mean that the file vanished; else this host lacks the mount. */
-async function requireRoot(root: string): Promise<void> {
-  try {
-    await stat(root);
-  } catch {
-    throw ApplicationFailure.create({ type: failureTypes.sourceUnavailable, message: `The source ${root} is not there on worker host ${hostname()}` });
-  }
+async function openOrExplain(root: SourceRoot, line: PlanLine): Promise<FileHandle> {
+  const opened = await openInside(root, parsePath(line.source));
+  if ('handle' in opened) return opened.handle;
+  await requireSameRoot(root);
+  throw new UnsendableError(opened);
 }

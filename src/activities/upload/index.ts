@@ -10,6 +10,7 @@ import { findJson, jsonLines, readJsonLines } from '../../store/jsonl';
 import type { Dependencies } from '../dependencies';
 import { giveUp, notYet } from '../failure';
 import { readJobLines, readPlan } from '../plan';
+import { openRoot } from '../plan/root';
 import { uploadForm } from './form';
 import type { JobUpload } from './job-upload';
 import { Ledger } from './ledger';
@@ -45,7 +46,7 @@ async function send(deps: Dependencies, request: Request): Promise<UploadRecord[
     deps,
     ref: { batchId, job },
     remote,
-    root: (await readPlan(deps.store, batchId)).root,
+    root: await openRoot((await readPlan(deps.store, batchId)).root),
     ledger: await Ledger.open(deps, { batchId, job }),
     limits: await remoteLimits(deps, request),
     signal: AbortSignal.any([cancellationSignal(), stop.signal]),

@@ -1,6 +1,7 @@
 import type { JobRef, RemoteJob } from '../../contract/activities';
 import type { PlanLine, UploadRecord } from '../../contract/archive';
 import type { Dependencies } from '../dependencies';
+import type { SourceRoot } from '../plan/root';
 import { SourceFile, UnsendableError } from './file';
 import type { Ledger } from './ledger';
 
@@ -13,7 +14,7 @@ export interface JobUpload {
   ref: JobRef;
   remote: RemoteJob;
   /** The plan's root. */
-  root: string;
+  root: SourceRoot;
   ledger: Ledger;
   /** What the remote job takes, or what the contract says it does. */
   limits: { maxFiles: number; maxBytes: number };

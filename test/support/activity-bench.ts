@@ -1,0 +1,97 @@
+import { randomBytes } from 'node:crypto';
+import { mkdir, mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import type { Client } from '@temporalio/client';
+import type { ActivityFunction } from '@temporalio/common';
+import { MockActivityEnvironment } from '@temporalio/testing';
+import { DefaultLogger } from '@temporalio/worker';
+import { createActivities, type Activities } from '../../src/activities';
+import { createPace } from '../../src/activities/pace';
+import type { RemoteJob } from '../../src/contract/activities';
+import { uploadRecordSchema, type UploadRecord } from '../../src/contract/archive';
+import { batchInputSchema, type BatchInputOptions } from '../../src/contract/batch';
+import { batchKeys, jobKeys } from '../../src/contract/keys';
+import { PlangrepClient } from '../../src/plangrep/client';
+import type { SimulatorOptions } from '../../src/simulator/options';
+import { startSimulator, type Simulator } from '../../src/simulator/server';
+import { FolderStore } from '../../src/store/folder';
+import { jsonText, readJsonLines } from '../../src/store/jsonl';
+import { Seal } from '../../src/store/seal';
+
+const quiet = new DefaultLogger('ERROR');
+
+/** Activities over the simulator and a real folder, without Temporal: one call at a time, each as a first or a later attempt. */
+export class ActivityBench {
+  readonly activities: Activities;
+  readonly batchId = 'bench';
+  /** For calls below the activities. */
+  readonly completionDeps: { store: FolderStore; seal: Seal };
+
+  private constructor(
+    readonly simulator: Simulator,
+    readonly plangrep: PlangrepClient,
+    readonly store: FolderStore,
+    readonly folder: string,
+  ) {
+    const seal = new Seal(randomBytes(32));
+    this.completionDeps = { store, seal };
+    this.activities = createActivities({
+      store,
+      plangrep,
+      seal,
+      pace: createPace(1000),
+      temporal: {} as Client, // none of the activities used here asks Temporal
+      settings: { minPollMs: 1000, projectPollMs: 1000, transferRequestsPerSecond: 1000, creditsPerDrawingPage: 10, creditsPerDocumentPage: 1 },
+    });
+  }
+
+  static async start(options: SimulatorOptions = {}): Promise<ActivityBench> {
+    const [simulator, folder] = await Promise.all([startSimulator({ jobMs: 0, pageMs: 0, ...options }), mkdtemp(join(tmpdir(), 'bench-'))]);
+    await mkdir(join(folder, 'source'));
+    const plangrep = new PlangrepClient({ baseUrl: simulator.apiUrl, apiKey: () => simulator.apiKey, version: '0.0.0-test' });
+    return new ActivityBench(simulator, plangrep, new FolderStore(join(folder, 'archive')), folder);
+  }
+
+  async stop(): Promise<void> {
+    await Promise.all([this.simulator.close(), this.plangrep.close()]);
+    await rm(this.folder, { recursive: true, force: true });
+  }
+
+  get source(): string {
+    return join(this.folder, 'source');
+  }
+
+  /** Runs an activity; `attempt` counts from 1. */
+  run<P extends unknown[], R>(activity: (...args: P) => Promise<R>, request: P[0], attempt = 1): Promise<R> {
+    const env = new MockActivityEnvironment({ attempt }, { logger: quiet });
+    return env.run(activity as unknown as ActivityFunction<[P[0]], R>, request);
+  }
+
+  /** Accepts and plans a batch over the bench's source, or the given one. */
+  async plan(input: Partial<BatchInputOptions> = {}): Promise<void> {
+    const parsed = batchInputSchema.parse({ project: 'Quickstart', source: { folder: this.source }, ...input });
+    await this.store.write(batchKeys(this.batchId).input, jsonText({ batchId: this.batchId, input: parsed, acceptedAt: new Date().toISOString() }));
+    await this.run(this.activities.transfer.planBatch, { batchId: this.batchId });
+  }
+
+  /** Job 1, created. */
+  async create(attempt = 1): Promise<RemoteJob> {
+    const { lowered: _lowered, ...remote } = (await this.run(this.activities.api.createJob, this.createRequest, attempt))!;
+    return remote;
+  }
+
+  readonly createRequest = { batchId: this.batchId, job: 1, projectId: 'proj_quickstart' };
+
+  /** What upload wrote down of job 1. */
+  async records(): Promise<UploadRecord[]> {
+    const records: UploadRecord[] = [];
+    for await (const record of readJsonLines(this.store, jobKeys(this.batchId, 1).uploads, uploadRecordSchema)) records.push(record);
+    return records;
+  }
+
+  /** How often the simulator answered an operation, by status. */
+  requests(operation: string): Record<string, number> {
+    return this.simulator.state.counters.requests[operation] ?? {};
+  }
+}

@@ -1,5 +1,4 @@
 import { randomBytes } from 'node:crypto';
-import { Readable } from 'node:stream';
 import { OutgoingBody, type ByteSource } from './bodies';
 import type { Job } from './schemas';
 

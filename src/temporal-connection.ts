@@ -75,7 +75,8 @@ export function readTemporalSettings(env: NodeJS.ProcessEnv, webUiUrl: string | 
     const address = connectionOptions.address ?? '127.0.0.1:7233';
     return { address, namespace: namespace ?? 'default', webUiUrl: webUiUrl ?? defaultWebUiUrl(address), connectionOptions: { ...connectionOptions, address } as ConnectionOptions };
   } catch (error) {
-    throw new TemporalSettingsError(`Temporal's settings cannot be read: ${(error as Error).message}`, { cause: error });
+    // A TOML error quotes the line it stumbled over, which may hold a key: its first line says enough, and it is no cause to pass on.
+    throw new TemporalSettingsError(`Temporal's settings cannot be read: ${(error as Error).message.split('\n')[0]}`);
   }
 }
 

@@ -7,7 +7,7 @@ import type { InputFlags } from './input-flags';
 import { checkedInput } from './checked-input';
 import type { Output } from './output';
 import { commandConfig } from './session';
-import { readable } from './source';
+import { archiveFolder, readable } from './source';
 import { StatusLine } from './status-line';
 import { bytesText, counted, table } from './text';
 
@@ -32,7 +32,7 @@ export async function plan(argument: string, flags: InputFlags, output: Output):
   const made = await readable(async () => {
     try {
       return await planDocuments(input, {
-        archive: config.archive ?? undefined,
+        archive: await archiveFolder(config.archive),
         pages: true,
         credits: config.credits,
         onProgress: ({ phase, documents }) => line.say(() => `${phase}: ${counted(documents, 'document')}`),

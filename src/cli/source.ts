@@ -42,9 +42,15 @@ async function isFolder(path: string, argument: string): Promise<boolean> {
   }
 }
 
+/** The archive as planning leaves it out: a folder that is there. What else is wrong with it is told by those who write into it. */
+export async function archiveFolder(archive: string | null): Promise<string | undefined> {
+  const isThere = archive !== null && (await stat(archive).then((found) => found.isDirectory(), () => false));
+  return isThere ? archive : undefined;
+}
+
 async function hasDocument(source: Source, archive: string | null): Promise<boolean> {
   return readable(async () => {
-    const { candidates } = await openSource(batchInputSchema.parse({ project: 'any', source }), archive ?? undefined, undefined);
+    const { candidates } = await openSource(batchInputSchema.parse({ project: 'any', source }), await archiveFolder(archive), undefined);
     for await (const found of candidates) if (found.length > 0) return true;
     return false;
   });

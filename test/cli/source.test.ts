@@ -47,6 +47,10 @@ describe('a folder', () => {
     await expect(checkSource(at('archived'), {}, null)).resolves.toEqual({ folder: at('archived') });
   });
 
+  it('is not judged by an archive that is no folder', async () => {
+    await expect(checkSource(at('tower'), {}, at('one.pdf', 'archive'))).resolves.toEqual({ folder: at('tower') });
+  });
+
   it('may be a link', async () => {
     await symlink(at('tower'), at('linked'));
     expect(await checkSource(at('linked'), {}, null)).toEqual({ folder: at('linked') });

@@ -24,7 +24,7 @@ const stages: Stage[] = [
   { name: 'unit', script: 'test:unit', jestWorkers: 2, built: true, tools: ['temporal', 'pdfinfo'] },
   { name: 'workflow', script: 'test:workflow', jestWorkers: 2, tools: ['temporal'] },
   { name: 'replay', script: 'test:replay', jestWorkers: 1, built: true, tools: ['temporal'] },
-  { name: 'e2e', script: 'test:e2e', jestWorkers: 1, built: true, tools: ['temporal'] },
+  { name: 'e2e', script: 'test:e2e', jestWorkers: 2, built: true, tools: ['temporal'] },
   { name: 'contract', script: 'test:contract', built: true },
 ];
 

@@ -2,6 +2,7 @@ import type { TypedSearchAttributes } from '@temporalio/common';
 import { defineSearchAttributeKey } from '@temporalio/common';
 import type { WorkflowExecutionDescription } from '@temporalio/client';
 import { batchStatuses, type BatchProgress, type BatchStatus, type Counts } from '../contract/batch';
+import { noProgress } from '../contract/messages';
 
 /** What a batch is doing or how it ended. */
 export interface BatchSummary {
@@ -71,19 +72,8 @@ export function attributesOf(typed: TypedSearchAttributes): { status: BatchStatu
 /** What stands for the answer of a batch that cannot be asked. */
 export function unknownProgress(typed: TypedSearchAttributes, fallback: BatchStatus, error: BatchProgress['error']): BatchProgress {
   const { status, documents, documentsDone } = attributesOf(typed);
-  return {
-    status: fallback === 'running' || fallback === 'planning' ? (status ?? fallback) : fallback,
-    gate: null,
-    documents: documents ?? 0,
-    documentsDone: documentsDone ?? 0,
-    counts: {},
-    jobs: { planned: 0, open: 0, done: 0 },
-    bytes: 0,
-    pages: 0,
-    credits: 0,
-    archive: null,
-    error,
-  };
+  const shown = fallback === 'running' || fallback === 'planning' ? (status ?? fallback) : fallback;
+  return { ...noProgress(), status: shown, documents: documents ?? 0, documentsDone: documentsDone ?? 0, error };
 }
 
 /** Why Temporal itself cannot get on with the workflow, or null. Set by servers that report such problems. */

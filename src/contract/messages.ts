@@ -89,6 +89,21 @@ export interface BatchState {
   progress: BatchProgress;
 }
 
+/** A batch of which nothing is known yet. */
+export const noProgress = (): BatchProgress => ({
+  status: 'planning',
+  gate: null,
+  documents: 0,
+  documentsDone: 0,
+  counts: {},
+  jobs: { planned: 0, open: 0, done: 0 },
+  bytes: 0,
+  pages: 0,
+  credits: 0,
+  archive: null,
+  error: null,
+});
+
 /** Argument of `jobWorkflow`. */
 export interface JobInput {
   batchId: string;

@@ -1,6 +1,7 @@
 import { ActivityFailure, ApplicationFailure, setCurrentDetails } from '@temporalio/workflow';
 import type { BatchProgress, BatchStatus } from '../contract/batch';
 import { failureTypes } from '../contract/failures';
+import { noProgress } from '../contract/messages';
 import type { BatchState } from '../contract/messages';
 import { recordAttributes } from './attributes';
 
@@ -22,19 +23,7 @@ export function newBatch(batchId: string, startedAt: string): BatchState {
     lowered: null,
     startedAt,
     shownAt: 0,
-    progress: {
-      status: 'planning',
-      gate: null,
-      documents: 0,
-      documentsDone: 0,
-      counts: {},
-      jobs: { planned: 0, open: 0, done: 0 },
-      bytes: 0,
-      pages: 0,
-      credits: 0,
-      archive: null,
-      error: null,
-    },
+    progress: noProgress(),
   };
 }
 

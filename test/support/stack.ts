@@ -38,12 +38,9 @@ export class Stack {
   }
 
   static async start(options: SimulatorOptions = {}): Promise<Stack> {
-    const [env, bundle, simulator, folder] = await Promise.all([
-      startLocalTemporal(),
-      bundleWorkflows(),
-      startSimulator({ jobMs: 200, pageMs: 0, ...options }),
-      mkdtemp(join(tmpdir(), 'stack-')),
-    ]);
+    // The server first: a simulator that was started before something failed would keep the test process alive.
+    const [env, bundle, folder] = await Promise.all([startLocalTemporal(), bundleWorkflows(), mkdtemp(join(tmpdir(), 'stack-'))]);
+    const simulator = await startSimulator({ jobMs: 200, pageMs: 0, ...options });
     await mkdir(join(folder, 'source'));
     return new Stack(env, bundle, simulator, folder);
   }

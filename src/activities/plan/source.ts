@@ -58,7 +58,7 @@ function inlineDocuments(documents: ListedDocument[]): ListedDocument[] {
 /** The archive's folders, absolute: it is no input of its own batches. */
 async function archiveIn(root: SourceRoot, archive: string): Promise<BytePath[]> {
   const real = await realPath(fromText(archive)).catch((error: NodeJS.ErrnoException) => {
-    if (error.code === 'ENOENT') return null;
+    if (error.code === 'ENOENT' || error.code === 'ENOTDIR') return null;
     throw error;
   });
   if (real === null) return [];

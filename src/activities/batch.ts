@@ -40,11 +40,14 @@ export function createBatchActivities({ store, temporal }: Dependencies): Pick<B
   };
 }
 
+/** Problems of an input that are told; the first ones are enough to go on. */
+const maxProblems = 10;
+
 /** The input with its defaults: parsed here too, because a schedule or Temporal's own clients start batches past ours. */
 function parseInput(input: unknown): BatchInput {
   const parsed = batchInputSchema.safeParse(input);
   if (parsed.success) return parsed.data;
-  const problems = inputProblems(parsed.error);
+  const problems = inputProblems(parsed.error).slice(0, maxProblems);
   throw giveUp(failureTypes.invalidInput, `The input is not valid: ${problems.map(({ field, message }) => `${field} ${message}`).join('; ')}`, problems);
 }
 

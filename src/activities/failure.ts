@@ -10,9 +10,13 @@ import { StoreError } from '../store/store-error';
 /** How long a call that lacks credits waits before it is tried again, in ms. */
 const creditRetryMs = 5 * 60_000;
 
+/** Longest message that goes into a history, in characters; the server itself cuts failures at 4 KB. */
+const maxMessage = 1_500;
+const shortened = (message: string): string => (message.length > maxMessage ? `${message.slice(0, maxMessage)} …` : message);
+
 /** A failure that no retry can mend. */
 export const giveUp = (type: FailureType, message: string, ...details: unknown[]): ApplicationFailure =>
-  ApplicationFailure.create({ type, message, nonRetryable: true, details });
+  ApplicationFailure.create({ type, message: shortened(message), nonRetryable: true, details });
 
 /** Not there yet: the activity is tried again after `delayMs`, at no cost in history. */
 export const notYet = (message: string, delayMs: number): ApplicationFailure =>
@@ -29,7 +33,7 @@ export function toFailure(error: unknown): Error {
   const message = error instanceof Error ? error.message : String(error);
   if (error instanceof BrokenFileError) return giveUp(failureTypes.archiveDamaged, message);
   if (error instanceof StoreError) return retryable(failureTypes.archiveUnavailable, `On ${hostname()}: ${message}`);
-  return ApplicationFailure.create({ type: failureTypes.internal, message, ...(error instanceof Error && { cause: error }) });
+  return ApplicationFailure.create({ type: failureTypes.internal, message: shortened(message), ...(error instanceof Error && { cause: error }) });
 }
 
 function fromPlangrep(error: PlangrepError): ApplicationFailure {
@@ -49,7 +53,7 @@ function fromPlangrep(error: PlangrepError): ApplicationFailure {
 }
 
 const retryable = (type: FailureType, message: string, delayMs: number | null = null): ApplicationFailure =>
-  ApplicationFailure.create({ type, message, ...(delayMs !== null && { nextRetryDelay: Math.max(1, delayMs) }) });
+  ApplicationFailure.create({ type, message: shortened(message), ...(delayMs !== null && { nextRetryDelay: Math.max(1, delayMs) }) });
 
 /** The same activities, each failing only with what {@link toFailure} makes. */
 export function withFailures<T extends object>(activities: T): T {

@@ -9,7 +9,7 @@ import { FolderStore } from '../../src/store/folder';
 import { readBytes, readJson, readJsonLines } from '../../src/store/jsonl';
 import type { Store } from '../../src/store';
 import { verifyBatch } from '../../src/verify';
-import { buildBatch, mixedBatch, writeManifest } from '../verify/batch-builder';
+import { buildBatch, mixedBatch, writeManifest } from '../../scripts/bench/batch-builder';
 
 let root: string;
 let store: FolderStore;

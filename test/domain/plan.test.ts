@@ -1,21 +1,10 @@
 import fc from 'fast-check';
 import { jobLimits, lowerBoundJobs, packDocuments, unfitReason, unlimited } from '../../src/domain/plan';
 import type { JobLimits, Packing } from '../../src/domain/plan';
-import type { Documents } from '../../src/domain/plan-pieces';
+import { mixes, packable, type MixDocument as Doc } from '../../scripts/bench/mixes';
+import { sequence, Sizes } from '../../scripts/bench/sizes';
 
-interface Doc {
-  size: number;
-  folder: number;
-  pages?: number | undefined;
-}
-
-const documentsOf = (docs: Doc[]): Documents => ({
-  sizes: Float64Array.from(docs, ({ size }) => size),
-  folders: Uint32Array.from(docs, ({ folder }) => folder),
-  pages: docs.some(({ pages }) => pages !== undefined) ? Int32Array.from(docs, ({ pages }) => pages ?? -1) : null,
-});
-
-const pack = (docs: Doc[], limits: JobLimits = jobLimits()) => packDocuments(documentsOf(docs), limits);
+const pack = (docs: Doc[], limits: JobLimits = jobLimits()) => packDocuments(packable(docs), limits);
 
 /** What each job holds, from job 1. */
 function loads(docs: Doc[], { jobs, jobOf }: Packing) {
@@ -153,47 +142,10 @@ describe('packDocuments, any documents', () => {
   });
 });
 
-/** A generator of numbers from 0 to 1 that gives the same ones each time. */
-function sequence(seed: number) {
-  let state = seed >>> 0;
-  return () => {
-    state = (Math.imul(state, 1664525) + 1013904223) >>> 0;
-    return state / 2 ** 32;
-  };
-}
-
-const MB = 1_000_000;
-const random = sequence(20240611);
-const between = (low: number, high: number) => Math.floor(low + random() * (high - low));
-/** File sizes are spread like this: many near the median, a long tail above. */
-const around = (median: number, spread: number) => {
-  const normal = Math.sqrt(-2 * Math.log(random() || 1e-9)) * Math.cos(2 * Math.PI * random());
-  return Math.min(9_000 * MB, Math.max(1000, Math.round(median * Math.exp(spread * normal))));
-};
-
-const mixes: Record<string, () => Doc[]> = {
-  'sheet sets: one PDF a sheet, a folder a discipline': () =>
-    Array.from({ length: 300 }, (_, folder) => Array.from({ length: between(5, 90) }, () => ({ size: around(3 * MB, 0.9), folder }))).flat(),
-  'spec books: large volumes, a few a project, pages limited': () =>
-    Array.from({ length: 500 }, (_, folder) =>
-      Array.from({ length: between(1, 12) }, () => ({ size: around(35 * MB, 0.8), folder, pages: Math.min(1500, around(180_000, 0.7) / 1000) | 0 })),
-    ).flat(),
-  'a mixed tender: plans, specifications, and scans of gigabytes': () =>
-    Array.from({ length: 250 }, (_, folder) =>
-      Array.from({ length: between(3, 60) }, () => ({ size: random() < 0.015 ? between(1000 * MB, 6000 * MB) : around(18 * MB, 1.2), folder })),
-    ).flat(),
-  'many tiny: details and requests of a few kilobytes, deep folders': () =>
-    Array.from({ length: 4000 }, (_, folder) => Array.from({ length: between(1, 9) }, () => ({ size: between(2000, 200_000), folder }))).flat(),
-  'near the limit: whole-building models among ordinary sets': () =>
-    Array.from({ length: 200 }, (_, folder) =>
-      Array.from({ length: between(10, 50) }, (_each, at) => ({ size: at === 0 && folder % 2 === 0 ? between(7000 * MB, 9500 * MB) : around(30 * MB, 1), folder })),
-    ).flat(),
-};
-
 describe('packDocuments, realistic mixes', () => {
-  it.each(Object.keys(mixes))('is within 2 %% and one job of the lower bound for %s', (name) => {
-    const docs = mixes[name]!();
-    const limits = jobLimits(docs[0]!.pages === undefined ? {} : { maxPages: 3000 });
+  it.each(Object.values(mixes).map((mix) => [mix.title, mix] as const))('is within 2 %% and one job of the lower bound for %s', (_, { documents, maxPages }) => {
+    const docs = documents();
+    const limits = jobLimits(maxPages === undefined ? {} : { maxPages });
     const packing = pack(docs, limits);
     expectSound(docs, limits, packing);
     expect(packing.lowerBound).toBe(
@@ -206,7 +158,8 @@ describe('packDocuments, realistic mixes', () => {
   });
 
   it('fills jobs where files and bytes are scarce at once', () => {
-    const docs = Array.from({ length: 20_000 }, (_, at) => ({ size: around(60 * MB, 1), folder: Math.floor(at / 25) }));
+    const sizes = new Sizes(sequence(20240611));
+    const docs = Array.from({ length: 20_000 }, (_, at) => ({ size: sizes.around(60_000_000, 1), folder: Math.floor(at / 25) }));
     const { jobs, lowerBound } = pack(docs);
     expect(jobs).toBeLessThanOrEqual(Math.floor(lowerBound * 1.02) + 1);
   });

@@ -4,7 +4,7 @@ import { DefaultLogger, Runtime, Worker } from '@temporalio/worker';
 import { BatchClient, BatchIdInUseError, BatchNotFoundError, type BatchInputOptions, type BatchSummary } from '../../src/client';
 import { batchWorkflowId, taskQueues } from '../../src/contract/messages';
 import { endSignal } from '../support/fake-batch-workflow';
-import { startLocalTemporal } from '../support/local-temporal';
+import { startLocalTemporal } from '../../scripts/local-temporal';
 
 const input: BatchInputOptions = { project: 'Tower', source: { folder: '/data' }, labels: { owner: 'ann' } };
 const ownId = (): string => `client-${randomUUID()}`;

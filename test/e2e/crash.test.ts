@@ -9,7 +9,7 @@ import { BatchClient } from '../../src/client';
 import { verifyBatch } from '../../src/verify';
 import { cliEnvironment } from '../support/cli';
 import { manyDocuments, writeDocuments } from '../support/documents';
-import { startLocalTemporal } from '../support/local-temporal';
+import { startLocalTemporal } from '../../scripts/local-temporal';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import type { TestWorkflowEnvironment } from '@temporalio/testing';

@@ -7,7 +7,7 @@ import { startSimulator, type Simulator } from '../../src/simulator/server';
 import type { SimulatorOptions } from '../../src/simulator/options';
 import { startCli, type RunningCli } from './cli';
 import { makePdf } from './documents';
-import { startLocalTemporal, type LocalTemporalOptions } from './local-temporal';
+import { startLocalTemporal, type LocalTemporalOptions } from '../../scripts/local-temporal';
 
 /** A server, a simulator and a folder of its own, for command lines that run as processes. */
 export interface CliStack {

@@ -16,7 +16,7 @@ import type { SimulatorOptions } from '../../src/simulator/options';
 import { FolderStore } from '../../src/store/folder';
 import { Seal } from '../../src/store/seal';
 import { writeDocuments, type TestFile } from './documents';
-import { startLocalTemporal } from './local-temporal';
+import { startLocalTemporal } from '../../scripts/local-temporal';
 import { bundleWorkflows, withWorkers } from './workflow-runner';
 
 /** The whole product in one process, over a real server, real sockets and real files. */

@@ -7,7 +7,7 @@ import { batchKeys, jobKeys } from '../../src/contract/keys';
 import { jsonLines, jsonText, readJsonLines } from '../../src/store/jsonl';
 import { verifyBatch } from '../../src/verify';
 import { Bench, body, json, link, quietly, remote, resultOf } from '../activities/archive/fake-api';
-import { buildBatch, writeManifest } from './batch-builder';
+import { buildBatch, writeManifest } from '../../scripts/bench/batch-builder';
 
 const bench = new Bench();
 beforeEach(() => bench.start());

@@ -4,7 +4,7 @@ import { dirname, join } from 'node:path';
 import { FolderStore } from '../../src/store/folder';
 import { verifyBatch, type VerifyReport } from '../../src/verify';
 import { maxProblems } from '../../src/verify/findings';
-import { buildBatch, mixedBatch, writeManifest } from './batch-builder';
+import { buildBatch, mixedBatch, writeManifest } from '../../scripts/bench/batch-builder';
 import { coverUp, foldersBelow, numbersIn, parseFile, raised, readFiles, storeOf } from './mutations';
 
 const batchId = 'tower-1';

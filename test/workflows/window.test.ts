@@ -3,7 +3,7 @@ import type { TestWorkflowEnvironment } from '@temporalio/testing';
 import type { WorkflowBundleWithSourceMap } from '@temporalio/worker';
 import { batchWorkflowId, jobWorkflowId } from '../../src/contract/messages';
 import { fakeActivities } from '../support/fake-activities';
-import { startLocalTemporal } from '../support/local-temporal';
+import { startLocalTemporal } from '../../scripts/local-temporal';
 import { bundleWorkflows, quietRuntime, startBatch, withWorkers } from '../support/workflow-runner';
 
 /** The server suggests continue-as-new after so many events, so that a small batch does it often. */

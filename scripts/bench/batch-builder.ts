@@ -75,7 +75,7 @@ const planLine = (spec: DocumentSpec, index: number): PlanLine => ({
 });
 
 /** input.json, the plan, follow-ups and every job, all but the manifest. */
-export async function buildBatch(store: Store, batchId: string, spec: BatchSpec): Promise<void> {
+export async function buildBatch(store: Pick<Store, 'write'>, batchId: string, spec: BatchSpec): Promise<void> {
   const keys = batchKeys(batchId);
   const input = { project: 'Tower', source: { folder: '/plans' }, labels: { site: 'north', 7: 'seven' } };
   await store.write(keys.input, jsonText({ batchId, acceptedAt: '2026-11-24T10:00:00.000Z', input }));
@@ -91,7 +91,7 @@ export async function buildBatch(store: Store, batchId: string, spec: BatchSpec)
   }
 }
 
-async function writePlan(store: Store, batchId: string, { documents }: BatchSpec): Promise<Plan> {
+async function writePlan(store: Pick<Store, 'write'>, batchId: string, { documents }: BatchSpec): Promise<Plan> {
   const lines = documents.map(planLine);
   const texts = lines.map((line) => `${JSON.stringify(line)}\n`);
   const sum = (numbers: number[]) => numbers.reduce((a, b) => a + b, 0);
@@ -123,7 +123,7 @@ async function writePlan(store: Store, batchId: string, { documents }: BatchSpec
   return plan;
 }
 
-async function writeJob(store: Store, batchId: string, spec: JobSpec): Promise<void> {
+async function writeJob(store: Pick<Store, 'write'>, batchId: string, spec: JobSpec): Promise<void> {
   const keys = jobKeys(batchId, spec.job);
   const outcomes = Object.entries(spec.outcomes ?? {}) as unknown as [string, Outcome][];
   const files: ArchivedFile[] = [];

@@ -1,8 +1,8 @@
 import { defineSearchAttributeKey } from '@temporalio/common';
 import { TestWorkflowEnvironment } from '@temporalio/testing';
-import { Processes } from '../../scripts/processes';
-import { findTemporalCli } from '../../scripts/temporal-binaries';
-import { searchAttributes } from '../../src/contract/messages';
+import { Processes } from './processes';
+import { findTemporalCli } from './temporal-binaries';
+import { searchAttributes } from '../src/contract/messages';
 
 /** Meaning of the fields: see each. */
 export interface LocalTemporalOptions {
@@ -12,7 +12,7 @@ export interface LocalTemporalOptions {
   extraArgs?: string[];
 }
 
-/** A real Temporal server of this test's own, on free ports of 127.0.0.1, in memory. */
+/** A real Temporal server of the caller's own, on free ports of 127.0.0.1, in memory. */
 export async function startLocalTemporal({ attributes = true, extraArgs = [] }: LocalTemporalOptions = {}): Promise<TestWorkflowEnvironment> {
   const { path } = await findTemporalCli({ processes: new Processes(), print: () => {} });
   const keys = Object.entries(searchAttributes).map(([name, kind]) => defineSearchAttributeKey(name, kind));

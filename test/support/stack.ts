@@ -17,7 +17,7 @@ import { FolderStore } from '../../src/store/folder';
 import { Seal } from '../../src/store/seal';
 import { writeDocuments, type TestFile } from './documents';
 import { startLocalTemporal } from '../../scripts/local-temporal';
-import { bundleWorkflows, withWorkers } from './workflow-runner';
+import { bundleWorkflows, quietRuntime, withWorkers } from './workflow-runner';
 
 /** The whole product in one process, over a real server, real sockets and real files. */
 export class Stack {
@@ -38,6 +38,7 @@ export class Stack {
   }
 
   static async start(options: SimulatorOptions = {}): Promise<Stack> {
+    quietRuntime();
     // The server first: a simulator that was started before something failed would keep the test process alive.
     const [env, bundle, folder] = await Promise.all([startLocalTemporal(), bundleWorkflows(), mkdtemp(join(tmpdir(), 'stack-'))]);
     const simulator = await startSimulator({ jobMs: 200, pageMs: 0, ...options });
@@ -64,10 +65,10 @@ export class Stack {
   }
 
   /** The activities as the worker builds them. */
-  activities(plangrep = this.plangrep) {
+  activities() {
     return createActivities({
       store: this.store,
-      plangrep,
+      plangrep: this.plangrep,
       seal: new Seal(randomBytes(32)),
       pace: createPace(1000),
       temporal: this.env.client,

@@ -1,86 +1,53 @@
-import { spawn, type ChildProcess } from 'node:child_process';
-import { once } from 'node:events';
-import { randomBytes } from 'node:crypto';
-import { join, resolve } from 'node:path';
-import { setTimeout as delay } from 'node:timers/promises';
-import { startSimulator, type Simulator } from '../../src/simulator/server';
-import { FolderStore } from '../../src/store/folder';
-import { BatchClient } from '../../src/client';
-import { verifyBatch } from '../../src/verify';
-import { cliEnvironment } from '../support/cli';
-import { manyDocuments, writeDocuments } from '../support/documents';
-import { startLocalTemporal } from '../../scripts/local-temporal';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
-import type { TestWorkflowEnvironment } from '@temporalio/testing';
+import { join } from 'node:path';
+import { crashPlan, type Kill } from '../../scripts/crash/plan';
+import { runCrash, type CrashReport } from '../../scripts/crash/run';
+import { Processes } from '../../scripts/processes';
+import { findTemporalCli } from '../../scripts/temporal-binaries';
+import { closePageCounter } from '../../src/pdf/page-count';
 
-const cli = resolve(__dirname, '../../lib/cli.js');
-const documents = 24;
+/** A worker is noticed to be dead when its heartbeat times out, which takes a minute: the runs wait side by side. */
+jest.setTimeout(300_000);
 
-/** A worker is noticed to be dead when its heartbeat times out, which takes a minute each time. */
-jest.setTimeout(400_000);
+const scenes: { name: string; seed: number; kills: Kill[] }[] = [
+  { name: 'a worker in mid-upload', seed: 2, kills: [{ target: 'worker', at: { on: 'request', operation: 'putObject', nth: 5, phase: 'done' } }] },
+  { name: 'a worker in mid-archive', seed: 5, kills: [{ target: 'worker', at: { on: 'request', operation: 'getJobArtifact', nth: 6, phase: 'arrived' } }] },
+  {
+    name: 'the Temporal server in mid-upload and again in mid-archive',
+    seed: 3,
+    kills: [
+      { target: 'temporal', at: { on: 'request', operation: 'putObject', nth: 3, phase: 'answered' } },
+      { target: 'temporal', at: { on: 'request', operation: 'getJobArtifact', nth: 4, phase: 'answered' } },
+    ],
+  },
+];
 
-describe('a worker killed with -9', () => {
-  let env: TestWorkflowEnvironment;
-  let simulator: Simulator;
+describe('kill -9 of', () => {
+  const processes = new Processes();
+  const stop = new AbortController();
   let folder: string;
-  const workers: ChildProcess[] = [];
+  let reports: Map<string, Promise<CrashReport>>;
 
   beforeAll(async () => {
-    [env, simulator, folder] = await Promise.all([startLocalTemporal(), startSimulator({ jobMs: 100, pageMs: 0 }), mkdtemp(join(tmpdir(), 'crash-'))]);
-    await writeDocuments(join(folder, 'source'), manyDocuments(documents));
+    const [found, made] = await Promise.all([findTemporalCli({ processes, print: () => undefined }), mkdtemp(join(tmpdir(), 'crash-'))]);
+    folder = made;
+    const run = ({ seed, kills }: (typeof scenes)[number]) =>
+      runCrash({ ...crashPlan(seed), kills }, { processes, temporal: found.path, folder: join(folder, String(seed)) }, stop.signal);
+    reports = new Map(scenes.map((scene) => [scene.name, run(scene)]));
+    for (const report of reports.values()) report.catch(() => undefined); // told by the test that waits for it
   });
   afterAll(async () => {
-    for (const worker of workers.filter(({ exitCode, signalCode }) => exitCode === null && signalCode === null)) worker.kill('SIGKILL');
-    await simulator.close();
-    await env.teardown();
+    stop.abort();
+    await Promise.allSettled(reports?.values() ?? []);
+    await Promise.all([processes.stop(), closePageCounter()]);
     await rm(folder, { recursive: true, force: true });
   });
 
-  const secretKey = randomBytes(32).toString('base64');
-  function startWorker(): ChildProcess {
-    const worker = spawn(process.execPath, [cli, 'worker'], {
-      stdio: 'ignore',
-      env: cliEnvironment({
-        PLANGREP_BASE_URL: simulator.apiUrl,
-        PLANGREP_API_KEY: simulator.apiKey,
-        PLANGREP_ARCHIVE: join(folder, 'archive'),
-        PLANGREP_SECRET_KEY: secretKey,
-        PLANGREP_MIN_POLL_SECONDS: '1',
-        PLANGREP_REQUESTS_PER_SECOND: '200',
-        PLANGREP_TRANSFER_REQUESTS_PER_SECOND: '200',
-        TEMPORAL_ADDRESS: env.address,
-      }),
-    });
-    workers.push(worker);
-    return worker;
-  }
-
-  /** Kills the worker once `operation` was answered so often, while more of it is under way. */
-  async function killAfter(worker: ChildProcess, operation: string, answers: number): Promise<void> {
-    while (answered(operation) < answers) await delay(20);
-    worker.kill('SIGKILL');
-    await once(worker, 'exit');
-  }
-  const answered = (operation: string): number => simulator.state.counters.requests[operation]?.['200'] ?? 0;
-
-  test('in mid-upload and again in mid-archive: one remote job per planned job, nothing paid twice, a clean verify', async () => {
-    const batches = new BatchClient({ client: env.client });
-    // The sixth document and the sixth artifact hang, so that the kill comes while work is under way.
-    for (const operation of ['putObject', 'getJobArtifact']) simulator.state.faults.add({ kind: 'request', operation, nth: 6, times: 4, delayMs: 60_000 });
-    const first = startWorker();
-    await batches.start({ project: 'Quickstart', source: { folder: join(folder, 'source') }, limits: { maxFiles: 12 }, maxConcurrentJobs: 2 }, { id: 'crash' });
-    await killAfter(first, 'putObject', 5);
-    await killAfter(startWorker(), 'getJobArtifact', 5);
-    startWorker();
-    const summary = await batches.wait('crash');
-
-    expect(summary).toMatchObject({ status: 'completed', documents, counts: { processed: documents }, jobs: { planned: 2, done: 2 } });
-    const jobs = [...simulator.state.jobs.values()];
-    expect(jobs).toHaveLength(2);
-    const paid = jobs.flatMap((job) => job.documents.filter(({ included }) => included).map(({ sha256 }) => sha256));
-    expect(new Set(paid).size).toBe(documents);
-    expect(paid).toHaveLength(documents);
-    expect((await verifyBatch(new FolderStore(join(folder, 'archive')), 'crash')).problems).toEqual([]);
+  test.each(scenes)('$name: one remote job per planned job, nothing paid twice, a clean verify', async ({ name, kills }) => {
+    const report = await reports.get(name)!;
+    expect(report.problems).toEqual([]);
+    expect(report.kills).toEqual(kills);
+    expect(report.jobs).toBeGreaterThan(1);
   });
 });

@@ -1,7 +1,8 @@
 import { setTimeout as delay } from 'node:timers/promises';
-import { WorkflowExecutionAlreadyStartedError, WorkflowFailedError, type Client, type WorkflowExecutionDescription, type WorkflowExecutionInfo } from '@temporalio/client';
+import { WorkflowExecutionAlreadyStartedError, type Client, type WorkflowExecutionDescription, type WorkflowExecutionInfo } from '@temporalio/client';
 import { batchInputSchema, inputProblems, type BatchInput, type BatchInputOptions, type BatchStatus } from './contract/batch';
 import { batchIdRule, batchWorkflowId, isBatchId, parseBatchWorkflowId, workflowTypes, type SearchAttributeName } from './contract/messages';
+import { untilClosed } from './client/closing';
 import { BatchIdInUseError, BatchNotFoundError, InvalidInputError } from './client/errors';
 import { describeBatch, isOutage, nextExpiry, readProgress, startOf } from './client/reading';
 import { registeredAttributes } from './client/registered-attributes';
@@ -212,10 +213,9 @@ export class BatchClient {
   async #closed(batchId: string, stop: AbortSignal): Promise<boolean> {
     for (;;) {
       try {
-        await this.#client.withAbortSignal(stop, () => this.#client.workflow.result(batchWorkflowId(batchId)));
+        await untilClosed(this.#client, batchWorkflowId(batchId), stop);
         return true;
       } catch (error) {
-        if (error instanceof WorkflowFailedError) return true;
         if (stop.aborted || !isOutage(error)) throw error;
         await delay(1_000, null, { signal: stop });
       }

@@ -1,12 +1,11 @@
 import { createHash } from 'node:crypto';
-import { readFile } from 'node:fs/promises';
+import { readdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { z } from 'zod';
 import type { BatchSummary } from '../../src/client';
 import { manifestSchema } from '../../src/contract/archive';
 import { batchKeys } from '../../src/contract/keys';
 import { verifyBatch } from '../../src/verify';
-import { filesOf } from './moment';
 import { creditsPerPage, type CrashPlan, type Kill } from './plan';
 import type { Site } from './site';
 
@@ -134,7 +133,7 @@ function checkBytes(bytesReceived: number, contents: Map<string, Content>, { pla
 async function checkArchive({ store, archive }: Site, { batchId, plan }: Ended, contents: Map<string, Content>): Promise<string[]> {
   const { problems } = await verifyBatch(store, batchId);
   const manifest = manifestSchema.parse(JSON.parse(await readFile(join(archive, batchKeys(batchId).manifest), 'utf8')));
-  const leftOver = (await filesOf(join(archive, 'work'))).map((path) => `work/${path} was left behind`);
+  const leftOver = (await readdir(archive, { recursive: true })).filter((path) => /^work\/|(^|\/)\.tmp-/.test(path)).map((path) => `${path} was left behind`);
   return [
     ...problems.map(({ code, path, message }) => `verify: ${code} ${path} ${message}`),
     ...differ('manifest: documents', manifest.counts.documents, plan.documents.length),

@@ -84,7 +84,7 @@ async function strikeWhen(look: () => Promise<boolean>, strike: () => void, call
 }
 
 /** Files below a folder, relative to it, without those that are still being written. None while the folder changes under the look. */
-export async function filesOf(folder: string): Promise<string[]> {
+async function filesOf(folder: string): Promise<string[]> {
   return whole(folder, await readdir(folder, options).catch(() => []));
 }
 

@@ -16,6 +16,9 @@ afterAll(() => stack.stop());
 const run = (...args: string[]) => runCli(args, stack.env);
 const escape = String.fromCharCode(27);
 
+/** Keeps batches from getting on until the faults are cleared; they then go on within a second. */
+const holdBack = () => stack.simulator.state.faults.add({ kind: 'request', operation: 'createJob', status: 503, headers: { 'retry-after': '1' }, times: 0 });
+
 test('run without a worker says how to start one, waits for it, and ends well', async () => {
   const first = startCli(['run', source, '--id', 'first', '--max-files', '2', '--label', 'owner=ann'], stack.env);
   await first.seen(/plangrep-batch worker/);
@@ -115,7 +118,7 @@ describe('under a pseudo-terminal', () => {
 
 test('run of a running batch with its very input attaches, start says so, another input is refused', async () => {
   const folder = await stack.documents('twice', [1, 1]);
-  stack.simulator.state.faults.add({ kind: 'request', operation: 'createJob', status: 503, times: 3 });
+  holdBack();
   const started = await run('start', folder, '--id', 'twice', '--json');
   expect(answerOf(started)).toMatchObject({ batchId: 'twice', closedAt: null });
   const attached = startCli(['run', folder, '--id', 'twice'], stack.env);
@@ -123,6 +126,7 @@ test('run of a running batch with its very input attaches, start says so, anothe
   const again = await run('start', folder, '--id', 'twice');
   expect({ code: again.code, said: again.stdout.split('\n')[0] }).toEqual({ code: 0, said: 'Batch twice is running already with this very input.' });
   expect(errorOf(await run('run', folder, '--id', 'twice', '--max-files', '1', '--json'))).toMatchObject({ code: 'batch_id_in_use' });
+  stack.simulator.state.faults.clear();
   expect(await attached.ended).toMatchObject({ code: 0, stdout: expect.stringContaining('Batch twice: completed') as string });
 });
 
@@ -139,10 +143,11 @@ test('a document over every limit is rejected, not an error: exit code 3', async
 
 test('a terminated batch is a failed one: exit code 2', async () => {
   const folder = await stack.documents('terminated', [1]);
-  stack.simulator.state.faults.add({ kind: 'request', operation: 'createJob', status: 503, times: 3 });
+  holdBack();
   const watched = startCli(['run', folder, '--id', 'terminated'], stack.env);
   await watched.seen(/Started batch terminated/);
   await stack.temporal.client.workflow.getHandle(batchWorkflowId('terminated')).terminate('by hand');
+  stack.simulator.state.faults.clear();
   expect(await watched.ended).toMatchObject({ code: 2, stdout: expect.stringContaining('terminated') as string });
 });
 

@@ -119,6 +119,12 @@ function checkCredits({ jobs, debits }: Records, contents: Map<string, Content>)
   return [...pages, ...debited, ...differ('credits still reserved', sum(jobs.map(({ creditsReserved }) => creditsReserved)), 0)];
 }
 
+/**
+ * Working files, and what was half-written in a job's folder. Not in the batch's own: manifest.json is linked into its place, and a kill
+ * before its temporary name is gone leaves that name, which no list shows.
+ */
+const leftOverPattern = /^work\/|^batches\/[^/]+\/jobs\/(.*\/)?\.tmp-/;
+
 /** A kill costs each stream what it was sending: a part, or a file that is sent whole. */
 function checkBytes(bytesReceived: number, contents: Map<string, Content>, { plan, kills }: Ended): string[] {
   const sizes = [...contents.values()].map(({ sizeBytes }) => sizeBytes);
@@ -133,7 +139,7 @@ function checkBytes(bytesReceived: number, contents: Map<string, Content>, { pla
 async function checkArchive({ store, archive }: Site, { batchId, plan }: Ended, contents: Map<string, Content>): Promise<string[]> {
   const { problems } = await verifyBatch(store, batchId);
   const manifest = manifestSchema.parse(JSON.parse(await readFile(join(archive, batchKeys(batchId).manifest), 'utf8')));
-  const leftOver = (await readdir(archive, { recursive: true })).filter((path) => /^work\/|(^|\/)\.tmp-/.test(path)).map((path) => `${path} was left behind`);
+  const leftOver = (await readdir(archive, { recursive: true })).filter((path) => leftOverPattern.test(path)).map((path) => `${path} was left behind`);
   return [
     ...problems.map(({ code, path, message }) => `verify: ${code} ${path} ${message}`),
     ...differ('manifest: documents', manifest.counts.documents, plan.documents.length),

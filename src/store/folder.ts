@@ -72,6 +72,8 @@ export class FolderStore implements Store {
       try {
         // A link appears with its whole content, and only if nothing is there.
         await link(staged.path, target);
+        // At once: whoever is killed while the disk is waited for would leave it for ever, if nothing is written here any more.
+        await unlink(staged.path);
         await syncFolder(dirname(target));
         return true;
       } catch (error) {

@@ -1,6 +1,6 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { chmod, mkdir, mkdtemp, readdir, readFile, rm, stat, symlink, utimes, writeFile } from 'node:fs/promises';
+import fs, { chmod, mkdir, mkdtemp, readdir, readFile, rm, stat, symlink, utimes, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { FolderStore } from '../../src/store/folder';
@@ -46,6 +46,22 @@ describe('FolderStore', () => {
     await store.removeAll('a');
     expect(await everything()).toEqual([]);
     expect(await readdir(join(root, '.locks'))).toEqual([]);
+  });
+
+  test('a new object has lost its temporary name before the disk is waited for', async () => {
+    await store.write('a/b', 'x');
+    const seen: string[][] = [];
+    const open = fs.open;
+    const spy = jest.spyOn(fs, 'open').mockImplementation(async (path, ...rest) => {
+      if (path === join(root, 'a')) seen.push((await readdir(join(root, 'a'))).sort());
+      return open(path, ...rest);
+    });
+    try {
+      expect(await store.createIfAbsent('a/c', 'x')).toBe(true);
+    } finally {
+      spy.mockRestore();
+    }
+    expect(seen).toEqual([['b', 'c']]);
   });
 
   test('a large stream needs little memory', async () => {

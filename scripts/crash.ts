@@ -130,11 +130,11 @@ function line({ plan, report, problems }: Outcome): string {
   return `seed ${String(plan.seed).padEnd(5)}${result} ${shape}${time}; kills: ${text}${missed > 0 ? ` (${missed} did not come)` : ''}${problems.map((problem) => `\n    ${problem}`).join('')}`;
 }
 
-function conclude(outcomes: Outcome[], { seed, runs, parallel }: Request, folder: string): number {
+function conclude(outcomes: Outcome[], { seed, runs }: Request, folder: string): number {
   const failed = outcomes.filter(({ problems }) => problems.length > 0);
   const kills = outcomes.reduce((sum, { report }) => sum + (report?.kills.length ?? 0), 0);
   print(`${outcomes.length} of ${runs} runs from seed ${seed} on, ${kills} kills, ${failed.length} failed`);
-  for (const { plan } of failed) print(`again: npm run crash -- --seed ${plan.seed} --parallel ${parallel}; what it left: ${join(folder, String(plan.seed))}`);
+  for (const { plan } of failed) print(`again: npm run crash -- --seed ${plan.seed}; what it left: ${join(folder, String(plan.seed))}`);
   return failed.length > 0 ? 1 : 0;
 }
 

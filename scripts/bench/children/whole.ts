@@ -1,0 +1,72 @@
+import { randomBytes } from 'node:crypto';
+import { once } from 'node:events';
+import { createServer, type AddressInfo } from 'node:net';
+import { join } from 'node:path';
+import type { TestWorkflowEnvironment } from '@temporalio/testing';
+import { DefaultLogger, Runtime } from '@temporalio/worker';
+import { createActivities } from '../../../src/activities';
+import { createPace } from '../../../src/activities/pace';
+import { BatchClient } from '../../../src/client';
+import { closePageCounter } from '../../../src/pdf/page-count';
+import { PlangrepClient } from '../../../src/plangrep/client';
+import { startSimulator, type Simulator } from '../../../src/simulator/server';
+import { FolderStore } from '../../../src/store/folder';
+import { Seal } from '../../../src/store/seal';
+import { packageVersion } from '../../../src/version';
+import { createWorkers } from '../../../src/worker';
+import { startLocalTemporal } from '../../local-temporal';
+
+/** The whole product: a real Temporal server, a simulator, workers and a client. */
+export interface Whole {
+  env: TestWorkflowEnvironment;
+  /** Temporal's Prometheus page. */
+  metricsUrl: string;
+  simulator: Simulator;
+  batches: BatchClient;
+}
+
+/** Runs `body` while everything serves; the archive lies in `folder`. */
+export async function withWhole<T>(folder: string, body: (whole: Whole) => Promise<T>): Promise<T> {
+  Runtime.install({ logger: new DefaultLogger('ERROR'), telemetryOptions: { logging: { forward: {}, filter: { core: 'ERROR', other: 'ERROR' } } } });
+  const metricsPort = await freePort();
+  const env = await startLocalTemporal({ extraArgs: ['--metrics-port', String(metricsPort)] });
+  const simulator = await startSimulator();
+  const plangrep = new PlangrepClient({ baseUrl: simulator.apiUrl, apiKey: () => simulator.apiKey, version: packageVersion });
+  try {
+    const metricsUrl = `http://127.0.0.1:${metricsPort}/metrics`;
+    const batches = new BatchClient({ client: env.client });
+    return await whileWorking({ env, plangrep, folder }, () => body({ env, metricsUrl, simulator, batches }));
+  } finally {
+    await env.teardown();
+    await Promise.all([simulator.close(), plangrep.close(), closePageCounter()]);
+  }
+}
+
+async function whileWorking<T>({ env, plangrep, folder }: { env: TestWorkflowEnvironment; plangrep: PlangrepClient; folder: string }, body: () => Promise<T>): Promise<T> {
+  const activities = createActivities({
+    store: new FolderStore(join(folder, 'archive')),
+    plangrep,
+    seal: new Seal(randomBytes(32)),
+    pace: createPace(1000),
+    temporal: env.client,
+    settings: { minPollMs: 1000, projectPollMs: 1000, transferRequestsPerSecond: 1000, creditsPerDrawingPage: 10, creditsPerDocumentPage: 1 },
+  });
+  const workers = await createWorkers({ connection: env.nativeConnection, namespace: env.namespace ?? 'default' }, activities, { requestsPerSecond: 1000 });
+  const runs = workers.map((worker) => worker.run());
+  try {
+    return await Promise.race([body(), Promise.all(runs).then(() => Promise.reject(new Error('The workers stopped')))]);
+  } finally {
+    for (const worker of workers) if (worker.getState() === 'RUNNING') worker.shutdown();
+    await Promise.all(runs);
+  }
+}
+
+/** A port that was free a moment ago. */
+async function freePort(): Promise<number> {
+  const server = createServer().listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  const { port } = server.address() as AddressInfo;
+  server.close();
+  await once(server, 'close');
+  return port;
+}

@@ -1,0 +1,31 @@
+import { randomFillSync } from 'node:crypto';
+import { mkdir, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { renderPdf } from '../documents/pdf-file';
+
+const letter = [612, 792] as const;
+
+/** Writes `count` real PDFs of one page each, all different, into a folder, which is made. */
+export async function writePdfs(folder: string, count: number): Promise<void> {
+  await mkdir(folder, { recursive: true });
+  for (let number = 1; number <= count; number += 1) {
+    const { bytes } = await renderPdf(`Sheet ${number}`, '1', ({ pdf, page }) => {
+      page(letter, 72);
+      pdf.text(`Sheet ${number}`);
+    });
+    await writeFile(join(folder, `sheet-${String(number).padStart(4, '0')}.pdf`), bytes);
+  }
+}
+
+/** Writes `count` files of random bytes into a folder, which is made: nothing that anybody looks into, so that sending alone counts. */
+export async function writeRandomFiles(folder: string, count: number, sizeBytes: number): Promise<string[]> {
+  await mkdir(folder, { recursive: true });
+  const bytes = Buffer.allocUnsafe(sizeBytes);
+  const paths: string[] = [];
+  for (let number = 1; number <= count; number += 1) {
+    const path = join(folder, `scan-${String(number).padStart(3, '0')}.bin`);
+    await writeFile(path, randomFillSync(bytes));
+    paths.push(path);
+  }
+  return paths;
+}

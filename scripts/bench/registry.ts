@@ -1,0 +1,40 @@
+import type { Run } from './session';
+
+/** Something that can be measured. */
+export interface Benchmark {
+  /** For people: what is measured, in one line. */
+  title: string;
+  /** Whether it needs the Temporal CLI. Default false. */
+  temporal?: boolean;
+  /** Loaded when it is run, since some bring the Temporal SDK along. */
+  load: () => Promise<Run>;
+}
+
+/** All benchmarks, in the order they are run. */
+export const benchmarks: Record<string, Benchmark> = {
+  actions: {
+    title: 'Temporal actions, history events and remote requests of one job of 100 files',
+    temporal: true,
+    load: async () => (await import('./actions.js')).actions,
+  },
+  plan: {
+    title: 'planning 1,000,000 documents of a JSON Lines list that gives their sizes',
+    load: async () => (await import('./plan.js')).plan,
+  },
+  packing: {
+    title: 'jobs that packing needs beside the lower bound, for five realistic mixes of documents',
+    load: async () => (await import('./packing.js')).packing,
+  },
+  upload: {
+    title: 'hashing and uploading 24 files of 32 MB, beside parallel sha256sum and curl to the same server',
+    load: async () => (await import('./upload.js')).upload,
+  },
+  archive: {
+    title: 'archiving one result of 256 MB: downloaded, checked, hashed and on disk',
+    load: async () => (await import('./archive.js')).archive,
+  },
+  verify: {
+    title: 'verifying an archived batch of 20,000 documents with two artifacts each',
+    load: async () => (await import('./verify.js')).verify,
+  },
+};

@@ -1,6 +1,7 @@
 import { createReadStream } from 'node:fs';
 import { readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import { setTimeout as delay } from 'node:timers/promises';
 import type { BatchSummary } from '../../src/client';
 import { batchFolder, jobName } from '../../src/contract/keys';
 import { batchWorkflowId, jobWorkflowId } from '../../src/contract/messages';
@@ -8,6 +9,7 @@ import { RejectedError } from '../../src/plangrep/errors';
 import { verifyBatch } from '../../src/verify';
 import { makePdf, manyDocuments, oddlyNamedDocuments } from '../support/documents';
 import { Stack } from '../support/stack';
+import { withWorkers } from '../support/workflow-runner';
 
 /** Largest payload that may stand in a history, in bytes. */
 const maxPayloadBytes = 8 * 1024;
@@ -163,6 +165,21 @@ describe('a batch from a folder to a verified archive', () => {
     await verified('revoked');
     const { lines } = await stack.manifest('revoked');
     expect(lines.filter(({ outcome }) => outcome === 'failed').map(({ reason }) => reason!.code)).toEqual(Array.from({ length: 6 }, () => 'unauthorized'));
+  });
+
+  test('a terminated batch started again under its id pays for nothing twice', async () => {
+    const source = await stack.write('again', manyDocuments(9));
+    const input = { project: 'Quickstart', source: { folder: source }, limits: { maxFiles: 3 }, maxConcurrentJobs: 1 };
+    await withWorkers(stack.env, stack.bundle, stack.activities(), async () => {
+      const batch = stack.env.client.workflow.getHandle(batchWorkflowId('again'));
+      await stack.batches.start(input, { id: 'again' });
+      while ((await stack.batches.status('again')).jobs.done < 1) await delay(200);
+      await batch.terminate('test');
+      await stack.batches.start(input, { id: 'again' });
+      expect(await stack.batches.wait('again')).toMatchObject({ status: 'completed', counts: { processed: 9 }, jobs: { planned: 3, done: 3 } });
+    });
+    await verified('again');
+    expect(jobsOf('again').map(({ externalId }) => externalId).sort()).toEqual([1, 2, 3].map((job) => jobWorkflowId('again', job)));
   });
 
   test('histories hold references: no payload over 8 KiB for 1 file or for 5,000', async () => {

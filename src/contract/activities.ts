@@ -17,8 +17,17 @@ export interface JobRef {
 export interface RemoteJob {
   jobId: string;
   externalId: string;
+  /** With `expiresAt` the span of which half and a tenth are marked. */
+  createdAt: string;
   /** Deadline for processing and archiving. */
   expiresAt: string;
+}
+
+/** A request about a remote job. */
+export interface OnRemoteJob extends JobRef {
+  remote: RemoteJob;
+  /** When this has passed, a step that still fails ends with DeadlineNears instead of being retried. Null: no mark is left. */
+  warnAt: string | null;
 }
 
 /** Answer of `acceptBatch`. */
@@ -35,6 +44,7 @@ export interface PlannedBatch {
   documents: number;
   rejected: number;
   duplicates: number;
+  skipped: number;
   jobs: number;
   bytes: number;
   pages: number | null;
@@ -44,6 +54,8 @@ export interface PlannedBatch {
 export interface CreatedJob extends RemoteJob {
   /** Set when `job.limits` are lower than this job's plan needs: nothing may be uploaded. */
   lowered: Limits | null;
+  /** The webhook signing secret, sealed for the job's workflow id; null when there is none or the answer had none. */
+  webhookSecret: string | null;
 }
 
 /** Answer of `uploadDocuments`. */
@@ -56,16 +68,36 @@ export interface UploadedJob {
 
 /** A remote job at its end. */
 export interface EndedJob {
+  kind: 'ended';
   /** A terminal status; `expired` also when the job is gone after its deadline. */
   status: 'completed' | 'completed_with_errors' | 'failed' | 'cancelled' | 'expired';
   error: { code: string; message: string } | null;
+  /** Null when the job does not say. */
   creditsDebited: number | null;
 }
 
-/** How a job ends: with an archived result, or with one outcome for every document that has none of its own. */
+/** What a look at a job found: its end, that it is blocked for credits, or that it is processing. */
+export type JobSight = EndedJob | { kind: 'blocked' } | { kind: 'working' };
+
+/** How a job ends: with an archived result, with one outcome for every document that has none of its own, or failed at Plangrep. */
 export type JobEnding =
   | { kind: 'archived' }
-  | { kind: 'ended'; outcome: 'failed' | 'cancelled' | 'expired'; reason: Reason };
+  | { kind: 'ended'; outcome: 'failed' | 'cancelled' | 'expired'; reason: Reason }
+  | { kind: 'failed'; error: EndedJob['error']; creditsDebited: number | null };
+
+/**
+ * How documents of a closed job are sent again. `halves`: the failed job's, in two jobs. `pages`: packed anew by counted pages, into jobs of at most half of its
+ * pages. `whole`: the failed job's as they were. `documents`: those that failed, in one job.
+ */
+export type ResendKind = 'halves' | 'pages' | 'whole' | 'documents';
+
+/** Answer of `closeJob` and `archiveJob`. */
+export interface ClosedJob extends JobTotals {
+  /** Null when no document is to be sent again. */
+  resend: ResendKind | null;
+  /** The error code of a job that failed at Plangrep; null when it did not fail. */
+  failedWith: string | null;
+}
 
 /** Activities on `plangrep-batch`: the store, for an instant. */
 export interface BatchActivities {
@@ -79,9 +111,12 @@ export interface BatchActivities {
    * fit in no job any more are counted as `rejected`; their outcomes are in the documents.jsonl of `job`. Safe to repeat.
    */
   splitJob(request: JobRef & { limits: Limits; next: number }): Promise<{ jobs: number[]; rejected?: number }>;
-  /** Writes documents.jsonl and job.json of a job that is over, removes its working files, and adds up. Safe to repeat. */
-  closeJob(request: JobRef & { remote: RemoteJob | null; ending: JobEnding }): Promise<JobTotals>;
-  /** Which of these jobs' workflows are not running any more; their totals come from documents.jsonl, zero when there is none. */
+  /**
+   * Writes documents.jsonl, job.json and the ledger's entries of a job that is over, removes its working files, adds up, and says what
+   * is to be sent again. Safe to repeat.
+   */
+  closeJob(request: JobRef & { projectId: string; remote: RemoteJob | null; ending: JobEnding }): Promise<ClosedJob>;
+  /** Which of these jobs' workflows are not running any more; `lost` when there is no documents.jsonl. */
   findClosedJobs(request: { batchId: string; jobs: number[] }): Promise<JobReport[]>;
 }
 
@@ -95,19 +130,34 @@ export interface ApiActivities {
   /** Creates the remote job at most once, whatever happens; see docs/architecture.md. Null when this job has already been closed. */
   createJob(request: JobRef & { projectId: string }): Promise<CreatedJob | null>;
   /** Ends the upload window; repeats are harmless. */
-  completeUploads(request: JobRef & { remote: RemoteJob }): Promise<void>;
-  /** Ends when the job is terminal. @throws NotYet (retried) */
-  awaitJob(request: JobRef & { remote: RemoteJob }): Promise<EndedJob>;
+  completeUploads(request: OnRemoteJob): Promise<void>;
+  /**
+   * Ends when the job is terminal, or is what `until` names: blocked for credits, or processing. Else @throws NotYet (retried);
+   * NotFound for a job that is gone before its deadline.
+   */
+  awaitJob(request: OnRemoteJob & { until: readonly ('blocked' | 'working')[] }): Promise<JobSight>;
+  /** Asks a blocked job to go on; one that is not blocked (any more) is no error. @throws InsufficientCredit */
+  resumeJob(request: OnRemoteJob): Promise<void>;
   /** Asks for cancellation; a job that is already terminal is no error. */
-  cancelJob(request: JobRef & { remote: RemoteJob }): Promise<void>;
+  cancelJob(request: OnRemoteJob): Promise<void>;
+  /** Asks for cancellation of the remote job that a lost job workflow left behind, if there is one and it is not over. */
+  abandonJob(request: JobRef): Promise<RemoteJob | null>;
 }
 
 /** Activities on `plangrep-transfer`. */
 export interface TransferActivities {
-  /** Writes plan.jsonl and plan.json from the accepted input. Reuses them when they are there. @throws SourceUnavailable, InvalidInput, EmptySource */
-  planBatch(request: { batchId: string }): Promise<PlannedBatch>;
+  /**
+   * Writes plan.jsonl and plan.json from the accepted input. Reuses them when they are there. `projectId`: whose ledger says what is
+   * to be skipped; null when nothing is. @throws SourceUnavailable, InvalidInput, EmptySource, TooExpensive
+   */
+  planBatch(request: { batchId: string; projectId: string | null }): Promise<PlannedBatch>;
+  /**
+   * Makes follow-up jobs of a closed job's documents that are to be sent again, from number `next` unless they were made before. `counts`: the
+   * outcomes that those documents had, which no longer count; `nextFollowUp`: the next free number. Safe to repeat.
+   */
+  resendDocuments(request: JobRef & { how: ResendKind; next: number }): Promise<{ jobs: number[]; counts: Counts; nextFollowUp: number }>;
   /** Sends the job's documents; goes on where an earlier attempt stopped. */
-  uploadDocuments(request: JobRef & { remote: RemoteJob; upload: 'form' | 'signed' }): Promise<UploadedJob>;
+  uploadDocuments(request: OnRemoteJob & { projectId: string; upload: 'form' | 'signed'; skipProcessed: boolean }): Promise<UploadedJob>;
   /** Writes manifest.jsonl, then manifest.json, then removes `work/<batchId>`. Safe to repeat. */
   writeManifest(request: ManifestRequest): Promise<ManifestTotals>;
 }
@@ -121,6 +171,8 @@ export interface ManifestRequest {
   /** For documents of jobs that never wrote an outcome; null when every job did its work (then such a document is `job_workflow_lost`). */
   failure: Reason | null;
   error: BatchProgress['error'];
+  /** The batch was cancelled: that is its status, whatever its documents came to. */
+  cancelled: boolean;
 }
 
 /** Answer of `writeManifest`. */
@@ -134,8 +186,11 @@ export interface ManifestTotals {
 
 /** Activities on `plangrep-archive`. */
 export interface ArchiveActivities {
-  /** Archives result and artifacts, verified while they pass; downloads only what is missing. @throws Expired */
-  archiveJob(request: JobRef & { remote: RemoteJob }): Promise<{ files: number; bytes: number }>;
+  /**
+   * Archives result and artifacts, verified while they pass; downloads only what is missing. Then closes the job as `closeJob` does: one
+   * action less. @throws Expired
+   */
+  archiveJob(request: OnRemoteJob & { projectId: string }): Promise<ClosedJob>;
 }
 
 /** For planning and splitting: what a range of the plan holds. */

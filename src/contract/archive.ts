@@ -49,6 +49,8 @@ export const planSchema = z.object({
   documents: z.number().int(),
   rejected: z.number().int(),
   duplicates: z.number().int(),
+  /** Documents that an earlier batch processed, or a running one is at. */
+  skipped: z.number().int().default(0),
   bytes,
   /** Sum of the local counts; null when not counted. */
   pages: z.number().int().nullable(),
@@ -65,7 +67,13 @@ export const planSchema = z.object({
 export type Plan = z.infer<typeof planSchema>;
 
 /** `work/<batchId>/followups/<n>.json`: a job that was not in the plan, made of parts of one that was. */
-export const followUpSchema = z.object({ job: jobNumber, parent: jobNumber, ranges: z.array(planRangeSchema) });
+export const followUpSchema = z.object({
+  job: jobNumber,
+  parent: jobNumber,
+  ranges: z.array(planRangeSchema),
+  /** How often the documents have been sent again because they failed; 0 for parts of a job that was split. */
+  resends: z.number().int().min(0).default(0),
+});
 /** See {@link followUpSchema}. */
 export type FollowUp = z.infer<typeof followUpSchema>;
 
@@ -91,6 +99,8 @@ export const documentOutcomeSchema = z.object({
   pages: z.number().int().nullable(),
   /** Pages that did not come out, for `partial`. */
   pagesFailed: z.number().int().nullable(),
+  /** Pages that came out and were paid for: 0 for a document that was never sent; null when nothing says. */
+  pagesPaid: z.number().int().nullable().default(null),
   credits: z.number().nullable(),
   /** The batch-relative path of result.json and the position in its `documents[]`. */
   result: z.object({ path: z.string(), index: z.number().int().min(0) }).nullable(),
@@ -153,6 +163,8 @@ export const manifestSchema = z.object({
   batchId: z.string(),
   status: z.enum(['completed', 'completed_with_errors', 'failed', 'cancelled']),
   labels: z.record(z.string(), z.string()),
+  /** The batch whose documents this one sent again. */
+  retryOf: z.string().nullable().default(null),
   projectId: z.string().nullable(),
   startedAt: z.string(),
   closedAt: z.string(),
@@ -175,6 +187,23 @@ export const manifestSchema = z.object({
 /** See {@link manifestSchema}. */
 export type Manifest = z.infer<typeof manifestSchema>;
 
+/**
+ * `ledger/<projectId>/<sha256[0:2]>/<sha256>.json`: what became of a content in this project, so that a later batch with `skipProcessed`
+ * passes it over. A claim is made before a registration; it may be taken over once its batch and its job are closed.
+ */
+export const ledgerEntrySchema = z.object({
+  sha256: z.string(),
+  state: z.enum(['claimed', 'processed', 'partial']),
+  batchId: z.string(),
+  job: jobNumber,
+  seq: z.number().int().min(1),
+  jobId: z.string().nullable(),
+  documentId: z.string().nullable(),
+  at: z.string(),
+});
+/** See {@link ledgerEntrySchema}. */
+export type LedgerEntry = z.infer<typeof ledgerEntrySchema>;
+
 /** What `documents.jsonl` of a job adds up to; also part of the report to the batch. */
 export const jobTotalsSchema = z.object({ counts: countsSchema, pages: z.number().int(), credits: z.number() });
 /** See {@link jobTotalsSchema}. */
@@ -185,6 +214,8 @@ export const createIntentSchema = z.object({
   generation: z.number().int().min(1),
   externalId: z.string(),
   idempotencyKey: z.string(),
+  /** The call's body as JSON, sealed for the job's workflow id: it holds the webhook's URL token. */
+  body: z.string(),
   /** When it was decided, or when the project's jobs were last searched for it. */
   at: z.string(),
 });
@@ -200,6 +231,8 @@ export const remoteJobSchema = z.object({
   expiresAt: z.string().nullable(),
   maxFiles: z.number().int().nullable(),
   maxBytes: z.number().int().nullable(),
+  /** The webhook signing secret, sealed for the job's workflow id; null when the answer had none. */
+  webhookSecret: z.string().nullable().default(null),
 });
 /** See {@link remoteJobSchema}. */
 export type RemoteJobFile = z.infer<typeof remoteJobSchema>;

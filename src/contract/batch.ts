@@ -58,6 +58,13 @@ export const sourceSchema = z.union([
     list: pathSchema,
   }),
   z.strictObject({
+    /**
+     * Id of a finished batch: its documents that were not processed, where they lie now. Of those, documents whose pages were or may
+     * have been paid for are taken only with `retryPartialDocuments`.
+     */
+    retryOf: z.string().min(1).max(120),
+  }),
+  z.strictObject({
     /** Up to 1,000 documents with absolute paths. */
     documents: z.array(listedDocumentSchema.omit({ sizeBytes: true, sha256: true })).max(1000),
   }),
@@ -84,6 +91,18 @@ export const batchInputSchema = z.strictObject({
   createProject: z.boolean().default(false),
   /** A source without documents ends well instead of failing the batch. */
   allowEmpty: z.boolean().default(false),
+  /** Documents content-equal to one that an earlier batch of this project processed, or that a running one is at, are `skipped`. Makes planning hash everything. */
+  skipProcessed: z.boolean().default(false),
+  /** How often a document without a successful page is sent again in a new job, 0 to 5. */
+  retryFailedDocuments: z.number().int().min(0).max(5).default(1),
+  /** Send documents again of which pages were, or may have been, paid for: those pages are paid for once more. */
+  retryPartialDocuments: z.boolean().default(false),
+  /** A job that failed before anything was paid is split in halves, until the document that spoils it stands alone. */
+  splitFailedJobs: z.boolean().default(true),
+  /** Refuse to start when the plan's estimate can cost more credits than this. Makes planning count pages. Default: no limit. */
+  maxCredits: z.number().int().min(1).optional(),
+  /** While the gate is closed, try by itself after 5 minutes, growing to 60, whether it can open. */
+  probe: z.boolean().default(true),
   /** 1 (first) to 5 (last) among batches that share workers. Default 3. */
   priority: z.number().int().min(1).max(5).optional(),
   /** Fairness key among batches of one priority, at most 64 bytes. Default: one of the batch's own. */
@@ -141,11 +160,38 @@ export const batchStatuses = [
 /** See {@link batchStatuses}. */
 export type BatchStatus = (typeof batchStatuses)[number];
 
+/**
+ * Why a batch starts no new job. `paused`: an operator said so. `insufficient_credits`: a job is blocked, or a call was refused, for credits.
+ * `unauthorized`: the key is refused. `job_not_found`: a job that must exist is not there for this key. `failing`: three jobs in a row
+ * failed with one code.
+ */
+export const gateReasons = ['paused', 'insufficient_credits', 'unauthorized', 'job_not_found', 'failing'] as const;
+/** See {@link gateReasons}. */
+export type GateReason = (typeof gateReasons)[number];
+
+/** A closed gate. */
+export interface Gate {
+  reason: GateReason;
+  /** ISO. */
+  since: string;
+  /** When the batch tries by itself; null when only an operator can open it. */
+  nextProbeAt: string | null;
+}
+
+/** An open job whose deadline nears: half of its time is over (50) or nine tenths (10 percent left). */
+export interface DeadlineWarning {
+  job: number;
+  expiresAt: string;
+  percentLeft: 50 | 10;
+}
+
 /** The answer of the `status` query and the result of `batchWorkflow`: what the workflow itself knows. A few hundred bytes at any size. */
 export interface BatchProgress {
   status: BatchStatus;
-  /** Closed: no new job starts, and why. Always null in this version. */
-  gate: null | { reason: string; since: string; nextProbeAt: string | null };
+  /** Closed: no new job starts, and why. */
+  gate: Gate | null;
+  /** The most urgent of the jobs whose deadline nears. */
+  warning: DeadlineWarning | null;
   /** Accepted and rejected documents of the plan; 0 while planning. */
   documents: number;
   /** Documents with an outcome. */

@@ -7,13 +7,13 @@ export const failureTypes = {
   unreachable: 'Unreachable',
   /** 408, 425, 429, 5xx. The activity is retried, after `Retry-After` when it was given. */
   busy: 'Busy',
-  /** 402, or the insufficient-credit code. Benign: the call is retried every few minutes, since credits come from outside. */
+  /** 402, or the insufficient-credit code. Benign, not retried: the batch's gate closes, and the call is made again when it opens. */
   insufficientCredit: 'InsufficientCredit',
-  /** 401 or 403. Not retried; the batch fails. */
+  /** 401 or 403. Not retried; fails the batch when its first call is refused, else closes its gate. */
   unauthorized: 'Unauthorized',
   /** 400, 404, 409, 413, 422: Plangrep will not do this. Not retried; the job fails, the batch goes on. */
   rejected: 'Rejected',
-  /** 404 for a job, result or artifact that existed. Not retried. */
+  /** 404 for a job, result or artifact that must exist. Not retried; for a job it closes the gate. */
   notFound: 'NotFound',
   /** The same idempotency key with another body: a bug of ours. Not retried. */
   idempotencyConflict: 'IdempotencyConflict',
@@ -21,6 +21,10 @@ export const failureTypes = {
   contractViolation: 'ContractViolation',
   /** The job or project is not there yet. Benign: retried after the delay that the activity names. */
   notYet: 'NotYet',
+  /** Half or nine tenths of the job's time are over, and this step still fails. Not retried: the job warns, then takes the step again. */
+  deadlineNears: 'DeadlineNears',
+  /** The plan's estimate exceeds the input's `maxCredits`. Not retried; the batch fails. */
+  tooExpensive: 'TooExpensive',
   /** The source's root cannot be read on this worker host. Retried on any worker. */
   sourceUnavailable: 'SourceUnavailable',
   /** The archive cannot be written or read on this worker host. Retried on any worker. */
@@ -50,6 +54,9 @@ export type FailureType = (typeof failureTypes)[keyof typeof failureTypes];
 
 /** Types that no activity retries, for the retry policy; `PayloadsTooLarge` is the SDK's own, which it would retry for ever. */
 export const nonRetryableTypes: string[] = [
+  failureTypes.insufficientCredit,
+  failureTypes.deadlineNears,
+  failureTypes.tooExpensive,
   failureTypes.unauthorized,
   failureTypes.rejected,
   failureTypes.notFound,

@@ -8,6 +8,9 @@ export const batchFolder = (batchId: string): string => `batches/${batchId}`;
 /** Folder of a batch's working files: intents, sealed registrations, upload ledgers, follow-ups. */
 export const workFolder = (batchId: string): string => `work/${batchId}`;
 
+/** The ledger's entry of a content in a project. */
+export const ledgerKey = (projectId: string, sha256: string): string => `ledger/${projectId}/${sha256.slice(0, 2)}/${sha256}.json`;
+
 /** A job's number as its folder and workflow id spell it: at least five digits. */
 export const jobName = (job: number): string => String(job).padStart(5, '0');
 

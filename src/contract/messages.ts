@@ -1,6 +1,6 @@
-import { defineQuery, defineSignal } from '@temporalio/workflow';
-import type { BatchInput, BatchProgress, Limits } from './batch';
-import type { JobTotals } from './archive';
+import { defineQuery, defineSignal, defineUpdate } from '@temporalio/workflow';
+import type { ClosedJob, RemoteJob, ResendKind } from './activities';
+import type { BatchInput, BatchProgress, BatchStatus, DeadlineWarning, Gate, GateReason, Limits } from './batch';
 import { jobName } from './keys';
 
 /** Workflow types; the web UI shows them. */
@@ -45,6 +45,11 @@ export function parseJobWorkflowId(workflowId: string): { batchId: string; job: 
 export const externalId = (batchId: string, job: number, generation: number): string =>
   jobWorkflowId(batchId, job) + (generation > 1 ? `.${generation}` : '');
 
+/** The memo field of a job workflow that holds the sealed webhook signing secret. */
+export const webhookSecretMemo = 'webhookSecret';
+/** The memo field of a cancelled batch that holds its summary: a cancelled workflow has no result. */
+export const summaryMemo = 'summary';
+
 /** The `Idempotency-Key` of one remote call; a pure function of what is called, at most 256 characters. */
 export const idempotencyKey = (step: 'create' | 'complete', remoteExternalId: string): string => `plangrep-batch/${step}/${remoteExternalId}`;
 
@@ -64,6 +69,16 @@ export type SearchAttributeName = keyof typeof searchAttributes;
 /** Argument of `batchWorkflow`: the input as anyone wrote it, and the state that continue-as-new carries over. */
 export type BatchArguments = [input: unknown, carried?: BatchState];
 
+/** A job that waits for the gate: blocked at Plangrep, or a call of it was refused. */
+export interface BlockedJob {
+  job: number;
+  /** `resume`: blocked at Plangrep, to be resumed there. `call`: a call was refused, to be made again. */
+  how: 'resume' | 'call';
+  reason: Exclude<GateReason, 'paused' | 'failing'>;
+  /** Null while the remote job does not exist. */
+  expiresAt: string | null;
+}
+
 /** What a batch run hands to the next one. Plain JSON, bounded by `maxConcurrentJobs` and the follow-ups waiting. */
 export interface BatchState {
   batchId: string;
@@ -79,10 +94,30 @@ export interface BatchState {
   nextFollowUp: number;
   /** Follow-up jobs that have not started. */
   waiting: number[];
+  /** Closed jobs whose documents are to be sent again in follow-up jobs that are not made yet. */
+  resends: { job: number; how: ResendKind }[];
   /** Jobs whose workflow was started and has not been seen closed: the set, never a count. */
   open: number[];
+  /** Open jobs whose workflow was lost once and started again. */
+  adopted: number[];
+  /** Jobs whose workflow was lost and that have not been started again or given up. */
+  lost: number[];
   /** Lower than planned, once a created job said so; holds for all jobs not yet created. */
   lowered: Limits | null;
+  /** Closed: no new job starts. */
+  gate: Gate | null;
+  /** Probes since the gate closed. */
+  probes: number;
+  /** Open jobs that wait for the gate. */
+  blocked: BlockedJob[];
+  /** The blocked job that was told to go on and has not answered. */
+  goingOn: number | null;
+  /** Open jobs whose deadline nears. */
+  warnings: DeadlineWarning[];
+  /** Jobs that failed in a row with one code. */
+  failures: { code: string; inARow: number } | null;
+  /** The batch was cancelled: open jobs end, no other starts. */
+  cancelled: boolean;
   startedAt: string;
   /** When the search attributes were last written, in ms. */
   shownAt: number;
@@ -93,6 +128,7 @@ export interface BatchState {
 export const noProgress = (): BatchProgress => ({
   status: 'planning',
   gate: null,
+  warning: null,
   documents: 0,
   documentsDone: 0,
   counts: {},
@@ -110,18 +146,61 @@ export interface JobInput {
   job: number;
   projectId: string;
   upload: 'form' | 'signed';
+  /** The input's: documents that another batch is at are passed over. */
+  skipProcessed: boolean;
   attributes: SearchAttributeName[];
 }
 
+/** What a job run hands to the next one. */
+export interface JobState {
+  remote: RemoteJob;
+  /** Of the marks at half and at a tenth of the time, how many are behind it. */
+  warnings: number;
+  /** A webhook came that no read has answered. */
+  hinted: boolean;
+  /** Blocked at Plangrep. */
+  blocked: boolean;
+  /** The batch said that a blocked job, or a refused call, may go on. */
+  released: boolean;
+}
+
 /** A job's report to its batch: always sent, whether it went well or not. */
-export interface JobReport extends JobTotals {
+export interface JobReport extends ClosedJob {
   job: number;
-  /** `overLimits`: nothing was sent, its documents must be split under `limits`. `unauthorized`: the key is refused, the batch must end. */
-  kind: 'closed' | 'overLimits' | 'unauthorized';
+  /** `overLimits`: nothing was sent, its documents must be split under `limits`. `lost`: its workflow ended without an account of its documents. */
+  kind: 'closed' | 'overLimits' | 'lost';
   limits: Limits | null;
 }
 
 /** Job to batch: this job's workflow is done. Repeats are ignored. */
 export const jobFinishedSignal = defineSignal<[JobReport]>('jobFinished');
+/** Job to batch: this job waits for the gate, again or for the first time. */
+export const jobBlockedSignal = defineSignal<[BlockedJob]>('jobBlocked');
+/** Job to batch: this job goes on. */
+export const jobResumedSignal = defineSignal<[{ job: number }]>('jobResumed');
+/** Job to batch: this job is open although half or nine tenths of its time are over. */
+export const deadlineNearedSignal = defineSignal<[DeadlineWarning]>('deadlineNeared');
+
+/** What a webhook said; only a reason to read the job. */
+export interface WebhookNews {
+  status: string | null;
+  updatedAt: string | null;
+}
+/** Receiver to job: Plangrep says that the job has changed. */
+export const jobStatusChangedSignal = defineSignal<[WebhookNews]>('jobStatusChanged');
+/** Batch to job: resume at Plangrep, it is your turn. */
+export const resumeJobSignal = defineSignal('resumeJob');
+/** Batch to job: make the refused call again. */
+export const gateOpenedSignal = defineSignal('gateOpened');
+
+/** Answer of the updates: what the batch does from now on. */
+export interface Answer {
+  status: BatchStatus;
+  message: string;
+}
+/** Operator to batch: open the gate, whatever closed it. Returns at once; takes no argument. */
+export const resumeUpdate = defineUpdate<Answer, []>('resume');
+/** Operator to batch: start no new job until `resume`; running ones finish. Takes no argument. */
+export const pauseUpdate = defineUpdate<Answer, []>('pause');
 /** What a batch is doing; answered from memory. */
 export const statusQuery = defineQuery<BatchProgress>('status');

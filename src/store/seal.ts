@@ -1,4 +1,4 @@
-import { createCipheriv, createDecipheriv, createHash, createSecretKey, randomBytes, type KeyObject } from 'node:crypto';
+import { createCipheriv, createDecipheriv, createHash, createHmac, createSecretKey, hkdfSync, randomBytes, timingSafeEqual, type KeyObject } from 'node:crypto';
 
 /** Bytes of a key. */
 export const sealKeyBytes = 32;
@@ -8,10 +8,14 @@ const format = 'v1';
 const nonceBytes = 12;
 const tagBytes = 16;
 const keyIdBytes = 4;
+/** Part of the derived signing key; addresses with tokens are out in the world, so it never changes. */
+const signingLabel = 'plangrep-batch/sign/v1';
 
 interface SealKey {
   id: string;
   key: KeyObject;
+  /** Derived, so that what signs cannot be used to open. */
+  signing: KeyObject;
 }
 
 /** A sealed text cannot be opened, or a key cannot be used. The message holds neither text nor key. */
@@ -68,12 +72,30 @@ export class Seal {
     }
     throw new SealError('the sealed text was changed, or belongs to another place');
   }
+
+  /** A signature that only holders of the key can make: HMAC-SHA256, 43 characters of base64url. The same text gives the same signature. */
+  sign(text: string): string {
+    return signature(this.#current, text);
+  }
+
+  /** Whether the current key, or one of the earlier ones, made this signature of the text. Compares in constant time. */
+  isSigned(text: string, given: string): boolean {
+    return this.#keys.map((key) => isSame(signature(key, text), given)).includes(true);
+  }
+}
+
+const signature = ({ signing }: SealKey, text: string): string => createHmac('sha256', signing).update(text).digest('base64url');
+
+function isSame(expected: string, given: string): boolean {
+  const [one, other] = [Buffer.from(expected), Buffer.from(given)];
+  return one.length === other.length && timingSafeEqual(one, other);
 }
 
 function sealKey(key: Buffer): SealKey {
   if (key.length !== sealKeyBytes) throw new SealError(`a secret key must have ${sealKeyBytes} bytes, this one has ${key.length}`);
   const id = createHash('sha256').update(key).digest('hex').slice(0, keyIdBytes * 2);
-  return { id, key: createSecretKey(key) };
+  const signing = createSecretKey(Buffer.from(hkdfSync('sha256', key, '', signingLabel, sealKeyBytes)));
+  return { id, key: createSecretKey(key), signing };
 }
 
 function decrypt(key: KeyObject, sealed: Buffer, context: string): string | null {

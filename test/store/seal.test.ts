@@ -71,3 +71,24 @@ test('keys have 32 bytes, and are not shown', () => {
   expect(shown).not.toContain('01 01 01');
   expect(shown).not.toContain(key.toString('base64'));
 });
+
+test('a signature holds for its text and key only', () => {
+  const seal = new Seal(key);
+  fc.assert(
+    fc.property(fc.string(), fc.string(), fc.nat(42), (text, another, at) => {
+      const signature = seal.sign(text);
+      expect(signature).toMatch(/^[\w-]{43}$/);
+      expect(seal.isSigned(text, signature)).toBe(true);
+      expect(seal.isSigned(another, signature)).toBe(text === another);
+      expect(new Seal(other).isSigned(text, signature)).toBe(false);
+      const changed = signature.slice(0, at) + (signature[at] === 'A' ? 'B' : 'A') + signature.slice(at + 1);
+      expect([changed, signature.slice(1), `${signature}=`, ''].some((wrong) => seal.isSigned(text, wrong))).toBe(false);
+    }),
+  );
+});
+
+test('an earlier key still vouches for what it signed, and signatures of earlier releases stay good', () => {
+  expect(new Seal(key, [other]).isSigned('job', new Seal(other).sign('job'))).toBe(true);
+  expect(new Seal(other).isSigned('job', new Seal(key, [other]).sign('job'))).toBe(false);
+  expect(new Seal(key).sign('batch/b/job/00001')).toBe('GU3O5EKrVWOOjV93yn1tucQKp3W79D6cOVOZB4uore8');
+});

@@ -1,0 +1,36 @@
+import { Option, type Command } from 'commander';
+import { wholeNumber } from '../input-flags';
+import type { SimulatorFlags } from '../simulator';
+import type { WorkerFlags } from '../worker';
+import { example, outputOf, portNumber, withJson, type Finish } from './command-line';
+
+/** What serves others, and `doctor`. */
+export function addServices(program: Command, finish: Finish): void {
+  const worker = withJson(program.command('worker').description('Does the work: serves the task queues until Ctrl-C or SIGTERM.'))
+    .addOption(new Option('--only <role>', 'serve one kind of work; default: all').choices(['api', 'transfer', 'archive']))
+    .option('--archive <folder>', 'the archive; default: PLANGREP_ARCHIVE')
+    .option('--metrics-port <port>', 'Prometheus metrics on 127.0.0.1 at this port; default: none', portNumber);
+  example(worker, 'worker --archive /srv/plangrep-archive').action(async (flags: WorkerFlags & { json?: boolean }) => {
+    finish(await (await import('../worker.js')).worker(flags, outputOf(flags)));
+  });
+  const simulator = withJson(program.command('simulator').description('A stand-in for Plangrep on this machine, to develop and rehearse against. Its first line says where it listens.'))
+    .option('--port <port>', 'port of the API; default 0: any', portNumber)
+    .option('--storage-port <port>', 'port of the storage; default 0: any', portNumber)
+    .option('--control-port <port>', 'port of the control interface; default 0: any', portNumber)
+    .option('--credits <n>', 'credits at the start; default 1000000', wholeNumber)
+    .option('--page-limit <n>', 'pages a job; default: no limit', wholeNumber)
+    .option('--job-ms <n>', 'time a job takes beside its pages; default 500', wholeNumber)
+    .option('--page-ms <n>', 'time each page adds; default 2', wholeNumber)
+    .option('--part-threshold <bytes>', 'files above this size are sent in parts; default 5000000000', wholeNumber)
+    .option('--scripted-clock', 'time moves only by the control interface')
+    .option('--verbose', 'one line a request on standard error');
+  example(simulator, 'simulator --port 8080').action(async ({ json: _always, ...flags }: SimulatorFlags & { json?: boolean }) => {
+    finish(await (await import('../simulator.js')).simulator(flags));
+  });
+  const doctor = withJson(program.command('doctor').description('Checks Temporal, key, project, archive and workers, and says what to do.'))
+    .option('--fix', 'registers search attributes and removes working files of finished batches')
+    .option('--archive <folder>', 'the archive; default: PLANGREP_ARCHIVE');
+  example(doctor, 'doctor --fix').action(async (flags: { fix?: boolean; archive?: string; json?: boolean }) => {
+    finish(await (await import('../doctor.js')).doctor(flags, outputOf(flags)));
+  });
+}

@@ -2,6 +2,7 @@ import { isAbsolute, resolve } from 'node:path';
 import { z } from 'zod';
 import { keyFromFile } from './config/key-file';
 import { Secret } from './config/secret';
+import { webhookOf, webhookShape, type WebhookSettings } from './config/webhook';
 
 /** What a command cannot do without. `plangrep` is the API key, `project`, `archive` and `secretKey` the settings of that name. */
 export type Need = 'plangrep' | 'project' | 'archive' | 'secretKey';
@@ -18,6 +19,7 @@ export interface Config {
   /** `PLANGREP_SECRET_KEYS_OLD`: earlier keys, comma-separated, that still open what they sealed. */
   readonly oldSecretKeys: readonly Secret<Buffer>[];
   readonly credits: CreditSettings;
+  readonly webhook: WebhookSettings;
   /** `PLANGREP_WEB_UI_URL`: base address of Temporal's web UI; null lets the Temporal address decide. */
   readonly webUiUrl: string | null;
 }
@@ -88,6 +90,7 @@ const httpUrl = z.string().transform((text, context) => {
   return { text: url.href.replace(/\/+$/, ''), loopback: isLoopback(url.hostname), secure: url.protocol === 'https:' };
 });
 const baseUrl = httpUrl.refine((url) => url.secure || url.loopback, 'must be https://, except on this machine: the key would travel in the open');
+const webhookUrl = httpUrl.refine((url) => url.secure || url.loopback, 'must be https://, except on this machine: its secret tokens would travel in the open');
 
 const key32 = z.string().transform((text, context) => {
   const bytes = Buffer.from(text.trim(), 'base64');
@@ -122,6 +125,8 @@ const environmentSchema = z.object({
   PLANGREP_CREDITS_DRAWING_PAGE: number(10, z.number().min(0).max(1_000_000)),
   PLANGREP_CREDITS_DOCUMENT_PAGE: number(1, z.number().min(0).max(1_000_000)),
   PLANGREP_WEB_UI_URL: httpUrl.optional(),
+  PLANGREP_WEBHOOK_URL: webhookUrl.optional(),
+  ...webhookShape,
 });
 type Environment = z.output<typeof environmentSchema>;
 
@@ -174,6 +179,7 @@ function configOf(read: Environment): Config {
     secretKey: secretKeyOf(read) ?? null,
     oldSecretKeys: Object.freeze(read.PLANGREP_SECRET_KEYS_OLD),
     credits: Object.freeze({ drawingPage: read.PLANGREP_CREDITS_DRAWING_PAGE, documentPage: read.PLANGREP_CREDITS_DOCUMENT_PAGE }),
+    webhook: webhookOf(read.PLANGREP_WEBHOOK_URL?.text ?? null, read),
     webUiUrl: read.PLANGREP_WEB_UI_URL?.text ?? null,
   });
 }

@@ -34,6 +34,7 @@ describe('readConfig', () => {
       secretKey: null,
       oldSecretKeys: [],
       credits: { drawingPage: 10, documentPage: 1 },
+      webhook: { url: null },
       webUiUrl: null,
     });
     expect(() => config.plangrep.apiKey()).toThrow('PLANGREP_API_KEY is not set');
@@ -47,7 +48,7 @@ describe('readConfig', () => {
     expect(config.secretKey.reveal()).toEqual(Buffer.alloc(32, 7));
     expect(config.oldSecretKeys).toHaveLength(2);
     expect(config.plangrep.requestsPerSecond).toBe(0.5);
-    expect([config, config.plangrep, config.credits, config.oldSecretKeys].every(Object.isFrozen)).toBe(true);
+    expect([config, config.plangrep, config.credits, config.oldSecretKeys, config.webhook, config.webhook.scheme].every(Object.isFrozen)).toBe(true);
   });
 
   it('lists all problems at once, each with its variable', () => {

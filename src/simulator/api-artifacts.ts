@@ -3,7 +3,7 @@ import { streamOf } from './api-jobs';
 import { findArtifact, type SimArtifact } from './artifacts';
 import { ApiError, invalidRequest } from './errors';
 import type { Operation } from './http';
-import { hasResult, type SimJob } from './job';
+import { hasResult, isThere, type SimJob } from './job';
 import type { SimulatorState } from './state';
 
 /** Artifacts: /api-reference/artifacts. */
@@ -21,7 +21,7 @@ export function artifactOperations(state: SimulatorState): Operation[] {
 
 function jobsOfProject(state: SimulatorState, projectId: string): SimJob[] {
   state.project(projectId);
-  return [...state.jobs.values()].filter((job) => job.projectId === projectId && !job.gone);
+  return [...state.jobs.values()].filter((job) => job.projectId === projectId && isThere(job));
 }
 
 function find(state: SimulatorState, jobs: SimJob[], path: unknown): SimArtifact {

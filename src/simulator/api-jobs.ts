@@ -3,7 +3,7 @@ import type { FastifyReply, FastifyRequest } from 'fastify';
 import { jsonBody } from './bodies';
 import { ApiError, invalidState } from './errors';
 import type { Operation } from './http';
-import { hasResult, type SimJob, type SimProject } from './job';
+import { hasResult, isThere, type SimJob, type SimProject } from './job';
 import type { Lifecycle } from './lifecycle';
 import { createJobSchema, parseBody } from './requests';
 import { resultChunks, resultSize } from './result';
@@ -104,9 +104,10 @@ function newJob(state: SimulatorState, project: SimProject, body: { externalId?:
       maxFiles: fault?.limits?.maxFiles ?? productionLimits.maxFiles,
       maxDeclaredBytes: fault?.limits?.maxDeclaredBytes ?? productionLimits.maxDeclaredBytes,
     },
-    createdAtMs: now, expiresAtMs: now + state.settings.retentionMs, updatedAtMs: now, completedAtMs: null,
+    createdAtMs: now, expiresAtMs: now + (fault?.retentionMs ?? state.settings.retentionMs), expiredGraceMs: fault?.expiredGraceMs ?? state.settings.expiredGraceMs, updatedAtMs: now, completedAtMs: null,
     status: provisioningMs > 0 ? 'provisioning' : 'awaiting_uploads',
-    gone: false, error: null, documents: [], creditsDebited: 0, creditsReserved: 0, alarm: null, completing: false, cancelling: false, cursor: 0,
+    gone: false, hidden: false, hold: fault?.hold ?? null, held: null, finishesFirst: fault?.finishesFirst ?? false,
+    error: null, documents: [], creditsDebited: 0, creditsReserved: 0, alarm: null, completing: false, cancelling: false, cursor: 0,
     resultBytes: fault?.resultBytes ?? 0, naturalResultBytes: null, history: [], callsAfterEnd: {},
   };
   return { job, provisioningMs };
@@ -115,7 +116,7 @@ function newJob(state: SimulatorState, project: SimProject, body: { externalId?:
 /** Newest first, and streamed: a project may have thousands of jobs. */
 function listJobs(state: SimulatorState, projectId: string, reply: FastifyReply): FastifyReply {
   state.project(projectId);
-  const jobs = [...state.jobs.values()].filter((job) => job.projectId === projectId && !job.gone).reverse();
+  const jobs = [...state.jobs.values()].filter((job) => job.projectId === projectId && isThere(job)).reverse();
   return reply.header('content-type', 'application/json; charset=utf-8').send(streamOf(listText(state, jobs)));
 }
 

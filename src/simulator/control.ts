@@ -3,7 +3,9 @@ import { z } from 'zod';
 import { streamOf } from './api-jobs';
 import { jsonBody, parseBodies } from './bodies';
 import { faultSchema } from './faults';
+import { notFound } from './errors';
 import { createApp, type Operation } from './http';
+import type { Lifecycle } from './lifecycle';
 import { scopes } from './options';
 import { recordsText } from './records';
 import { parseBody } from './requests';
@@ -12,10 +14,15 @@ import type { SimulatorState } from './state';
 const clockSchema = z.strictObject({ advanceMs: z.number().int().min(0).max(10 * 365 * 86_400_000) });
 const creditsSchema = z.strictObject({ available: z.number().min(0) });
 const faultsSchema = z.union([z.strictObject({ faults: z.array(faultSchema) }), faultSchema.transform((fault) => ({ faults: [fault] }))]);
+const jobSchema = z.strictObject({
+  /** Its id, or its externalId: of several with the same one, the newest. */
+  job: z.string().min(1),
+  action: z.enum(['resume', 'cancel', 'release', 'hide', 'show']),
+});
 const keySchema = z.strictObject({ key: z.string().regex(/^\S+$/), scopes: z.array(z.enum(scopes)) });
 
 /** The interface for those who test or rehearse: look into the simulator, and make things happen. It does not listen yet. */
-export function createControl(state: SimulatorState): FastifyInstance {
+export function createControl(state: SimulatorState, lifecycle: Lifecycle): FastifyInstance {
   const { clock, credits, faults } = state;
   const creditsView = (): object => ({ available: credits.available, reserved: credits.reserved });
   const operations: Omit<Operation, 'scope'>[] = [
@@ -52,6 +59,7 @@ export function createControl(state: SimulatorState): FastifyInstance {
         return { faults: [] };
       },
     },
+    { operation: 'actOnJob', method: 'POST', path: '/jobs', handle: (request) => actOnJob(state, lifecycle, parseBody(jobSchema, jsonBody(request))) },
     {
       operation: 'setKey', method: 'POST', path: '/keys',
       handle: (request) => {
@@ -65,6 +73,16 @@ export function createControl(state: SimulatorState): FastifyInstance {
   const app = createApp(state, operations.map((operation) => ({ ...operation, scope: null })), { watched: false });
   parseBodies(app);
   return app;
+}
+
+/** What somebody does at Plangrep, or what befalls a job there. @throws ApiError 404, or as the API answers */
+function actOnJob(state: SimulatorState, lifecycle: Lifecycle, { job: name, action }: z.infer<typeof jobSchema>): object {
+  const job = state.jobs.get(name) ?? [...state.jobs.values()].findLast(({ externalId }) => externalId === name);
+  if (!job) throw notFound('job');
+  if (action === 'hide' || action === 'show') job.hidden = action === 'hide';
+  else lifecycle[action](job);
+  const { id, externalId, status, hidden } = job;
+  return { job: { id, externalId, status, hidden } };
 }
 
 function countersView(state: SimulatorState): object {

@@ -8,7 +8,7 @@ export class Counters {
   refusedDigests = 0;
   /** Contents refused because their size was another one. */
   refusedSizes = 0;
-  readonly webhooks = { delivered: 0, failed: 0 };
+  readonly webhooks = { delivered: 0, failed: 0, dropped: 0 };
 
   /** Counts one request. */
   count(operation: string, outcome: number | 'dropped'): void {

@@ -2,15 +2,21 @@ import { Readable } from 'node:stream';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import type { RequestFault } from './faults';
+import type { SimJob } from './job';
 import type { SimulatorState } from './state';
 
 const gatewayPage = '<html><head><title>502 Bad Gateway</title></head><body><center><h1>502 Bad Gateway</h1></center></body></html>\n';
+
+/** The code that an error of this status has when it is none of ours. */
+const codes: Record<number, string> = {
+  401: 'unauthorized', 402: 'insufficient_credits', 403: 'insufficient_scope', 404: 'not_found', 409: 'invalid_state', 413: 'limit_exceeded', 429: 'rate_limited',
+};
 
 /** Lets scripted faults happen to the requests of a server. */
 export function meetFaults(app: FastifyInstance, state: SimulatorState): void {
   app.addHook('onRequest', async (request, reply) => {
     const { operation } = request.routeOptions.config;
-    const fault = operation === undefined ? undefined : state.faults.forRequest(operation, request.url);
+    const fault = operation === undefined ? undefined : state.faults.forRequest(operation, request.url, jobOf(state, request));
     if (!fault || operation === undefined) return;
     request.fault = fault;
     if (fault.delayMs !== undefined) await sleep(fault.delayMs);
@@ -29,6 +35,11 @@ export function meetFaults(app: FastifyInstance, state: SimulatorState): void {
   });
 }
 
+function jobOf(state: SimulatorState, request: FastifyRequest): SimJob | undefined {
+  const { jobId } = (request.params ?? {}) as { jobId?: string };
+  return jobId === undefined ? undefined : state.jobs.get(jobId);
+}
+
 /** A fault with no effect but a delay leaves the answer as it is; one with none at all answers 500. */
 function answersItself(fault: RequestFault): boolean {
   if (fault.status !== undefined || fault.html || fault.body !== undefined) return true;
@@ -39,7 +50,7 @@ function scripted(fault: RequestFault): { status: number; type: string; body: st
   const status = fault.status ?? (fault.html ? 502 : 500);
   if (fault.html) return { status, type: 'text/html', body: gatewayPage };
   if (typeof fault.body === 'string') return { status, type: 'text/plain', body: fault.body };
-  const body = fault.body ?? { error: { code: 'scripted_fault', message: 'A scripted fault.' } };
+  const body = fault.body ?? { error: { code: codes[status] ?? 'scripted_fault', message: 'A scripted fault.' } };
   return { status, type: 'application/json', body: JSON.stringify(body) };
 }
 

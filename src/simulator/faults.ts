@@ -1,6 +1,10 @@
 import { z } from 'zod';
+import { jobStatuses } from './job';
 
 const times = z.number().int().min(0).optional();
+/** In force for so long, on the simulator's clock, from when it was set; what has not happened by then does not. Default: no end. */
+const forMs = z.number().int().min(1).optional();
+const externalId = z.string().optional();
 const problemSchema = z.strictObject({ code: z.string(), message: z.string().default('Scripted failure.') });
 
 /** Something that goes wrong with requests. Without an effect of its own it answers 500. */
@@ -10,14 +14,17 @@ const requestFaultSchema = z.strictObject({
   operation: z.string().optional(),
   /** Part of the path, for instance a job's id. */
   path: z.string().optional(),
+  /** Only requests about a job whose externalId contains this; `createJob` is about none yet. */
+  externalId,
   /** The first matching request it hits, counted from 1 since the fault was set. Default 1. */
   nth: z.number().int().min(1).default(1),
   /** How many matching requests it hits from there on; 0: all. Default 1. */
   times,
+  forMs,
   /** Answers with this status instead of doing anything, or, with `after`, having done it. */
   status: z.number().int().min(200).max(599).optional(),
   headers: z.record(z.string(), z.string()).optional(),
-  /** Body of that answer: JSON, or a text as it is. Default: an error body. */
+  /** Body of that answer: JSON, or a text as it is. Default: an error body that fits the status. */
   body: z.unknown().optional(),
   /** Answers with a gateway's HTML page; status 502 unless given. */
   html: z.boolean().optional(),
@@ -37,15 +44,24 @@ const requestFaultSchema = z.strictObject({
 const jobFaultSchema = z.strictObject({
   kind: z.literal('job'),
   /** Only jobs whose externalId contains this. */
-  externalId: z.string().optional(),
+  externalId,
   /** `failJob` only: only jobs with a document of this name. */
   fileName: z.string().optional(),
   /** How many jobs; 0: all. Default: all. */
   times,
+  forMs,
   /** Limits of the job at its creation. */
   limits: z.strictObject({ maxFiles: z.number().int().min(0).optional(), maxDeclaredBytes: z.number().int().min(0).optional() }).optional(),
   /** Time in `provisioning`. */
   provisioningMs: z.number().int().min(0).optional(),
+  /** From its creation to its `expiresAt`. */
+  retentionMs: z.number().int().min(1).optional(),
+  /** Time after `expiresAt` in which it still reads as `expired`, when it is unfinished; then 404. */
+  expiredGraceMs: z.number().int().min(0).optional(),
+  /** Stays in this status until the control interface releases it, or until it is cancelled. */
+  hold: z.enum(['preflighting', 'processing']).optional(),
+  /** A cancel during `processing` comes too late: it is answered, and the job finishes. */
+  finishesFirst: z.boolean().optional(),
   /** Fills the result up to this many bytes. */
   resultBytes: z.number().int().min(0).max(4 * 2 ** 30).optional(),
   /** Stands alone: ends the job as `failed`, at preflight (nothing is debited) or when half of its documents are done. */
@@ -59,6 +75,7 @@ const documentFaultSchema = z.strictObject({
   fileName: z.string(),
   /** How many documents; 0: all. Default: all. */
   times,
+  forMs,
   /** Pages that do not come out, from 1. */
   failPages: z.union([z.array(z.number().int().min(1)), z.literal('all')]),
   error: problemSchema.optional(),
@@ -70,14 +87,39 @@ const projectFaultSchema = z.strictObject({
   /** Its whole name. */
   name: z.string().optional(),
   times,
+  forMs,
   provisioningMs: z.number().int().min(0).optional(),
   /** Ends as `failed` instead of `ready`. */
   failed: z.boolean().optional(),
   upgradeStatus: z.string().nullable().optional(),
 });
 
+/** What becomes of webhooks that are sent from now on. */
+const webhookFaultSchema = z.strictObject({
+  kind: z.literal('webhook'),
+  /** Only those of jobs whose externalId contains this. */
+  externalId,
+  /** Only those that tell this status. */
+  status: z.enum(jobStatuses).optional(),
+  /** How many webhooks; 0: all. Default: all. */
+  times,
+  forMs,
+  /** Of those that match, the share that is hit, evenly spread: 0.25 is every fourth one. Default 1: every one. */
+  rate: z.number().gt(0).max(1).default(1),
+  /**
+   * `dropped`: never sent. `duplicated`: sent `copies` times. `reordered`: sent after the job's next one that is not reordered itself, the newest
+   * first; that of a terminal status is sent as it is. `delayed`: sent `delayMs` later, while others pass it. `forged`: sent with a signature
+   * made with another secret.
+   */
+  delivery: z.enum(['dropped', 'duplicated', 'reordered', 'delayed', 'forged']),
+  /** Default 2. */
+  copies: z.number().int().min(2).max(100).default(2),
+  /** On the simulator's clock. Default 60,000. */
+  delayMs: z.number().int().min(0).max(30 * 86_400_000).default(60_000),
+});
+
 /** One scripted fault, as `POST /faults` takes it. */
-export const faultSchema = z.discriminatedUnion('kind', [requestFaultSchema, jobFaultSchema, documentFaultSchema, projectFaultSchema]);
+export const faultSchema = z.discriminatedUnion('kind', [requestFaultSchema, jobFaultSchema, documentFaultSchema, projectFaultSchema, webhookFaultSchema]);
 /** See {@link faultSchema}. */
 export type Fault = z.infer<typeof faultSchema>;
 /** A fault as a caller writes it. */
@@ -90,79 +132,5 @@ export type JobFault = z.infer<typeof jobFaultSchema>;
 export type DocumentFault = z.infer<typeof documentFaultSchema>;
 /** A fault of projects. */
 export type ProjectFault = z.infer<typeof projectFaultSchema>;
-
-interface Armed<F extends Fault = Fault> {
-  fault: F;
-  /** Matches before the first hit. */
-  waiting: number;
-  left: number;
-}
-
-/** The scripted faults that are in force, in the order they were set; of several that match, the first one counts. */
-export class Faults {
-  #armed: Armed[] = [];
-
-  /** Sets a fault. */
-  add(options: FaultOptions): void {
-    const fault = faultSchema.parse(options);
-    const given = fault.times ?? (fault.kind === 'request' ? 1 : 0);
-    this.#armed.push({ fault, waiting: fault.kind === 'request' ? fault.nth - 1 : 0, left: given === 0 ? Infinity : given });
-  }
-
-  /** Those in force. */
-  list(): Fault[] {
-    return this.#armed.map((armed) => armed.fault);
-  }
-
-  /** Ends all. */
-  clear(): void {
-    this.#armed = [];
-  }
-
-  /** What goes wrong with a request. */
-  forRequest(operation: string, path: string): RequestFault | undefined {
-    return this.#take('request', (fault) => (fault.operation ?? operation) === operation && path.includes(fault.path ?? ''));
-  }
-
-  /** What is special about a job that is being created. */
-  forNewJob(externalId: string | null): JobFault | undefined {
-    return this.#take('job', (fault) => !fault.failJob && (externalId ?? '').includes(fault.externalId ?? ''));
-  }
-
-  /** How a job with these documents fails. */
-  forJobFailure(externalId: string | null, fileNames: string[], at: 'preflight' | 'processing'): JobFault['failJob'] {
-    const hit = this.#take(
-      'job',
-      (fault) =>
-        fault.failJob?.at === at &&
-        (externalId ?? '').includes(fault.externalId ?? '') &&
-        (fault.fileName === undefined || fileNames.includes(fault.fileName)),
-    );
-    return hit?.failJob;
-  }
-
-  /** What goes wrong with a document's pages. */
-  forDocument(fileName: string): DocumentFault | undefined {
-    return this.#take('document', (fault) => fault.fileName === fileName);
-  }
-
-  /** What is special about a project that is being created. */
-  forProject(name: string): ProjectFault | undefined {
-    return this.#take('project', (fault) => (fault.name ?? name) === name);
-  }
-
-  #take<K extends Fault['kind']>(kind: K, matches: (fault: Extract<Fault, { kind: K }>) => boolean): Extract<Fault, { kind: K }> | undefined {
-    for (const armed of this.#armed) {
-      const fault = armed.fault as Extract<Fault, { kind: K }>;
-      if (armed.fault.kind !== kind || !matches(fault)) continue;
-      if (armed.waiting > 0) {
-        armed.waiting -= 1;
-        continue;
-      }
-      armed.left -= 1;
-      if (armed.left <= 0) this.#armed = this.#armed.filter((other) => other !== armed);
-      return fault;
-    }
-    return undefined;
-  }
-}
+/** A fault of webhooks. */
+export type WebhookFault = z.infer<typeof webhookFaultSchema>;

@@ -76,9 +76,19 @@ export interface SimJob {
   readonly limits: { maxFiles: number; maxDeclaredBytes: number };
   readonly createdAtMs: number;
   readonly expiresAtMs: number;
+  /** Time after that in which it still reads as `expired`. */
+  readonly expiredGraceMs: number;
   status: JobStatus;
   /** After its time: every read answers 404. */
   gone: boolean;
+  /** By the control interface: every read answers 404, while it goes on. */
+  hidden: boolean;
+  /** The status that it does not leave by itself. */
+  hold: 'preflighting' | 'processing' | null;
+  /** What happens once it is released. */
+  held: (() => void) | null;
+  /** A cancel during processing comes too late. */
+  readonly finishesFirst: boolean;
   updatedAtMs: number;
   completedAtMs: number | null;
   error: Problem | null;
@@ -105,6 +115,9 @@ export interface SimJob {
 /** Whether nothing happens to the job any more. */
 export const isTerminal = (status: JobStatus): boolean =>
   status === 'completed' || status === 'completed_with_errors' || status === 'failed' || status === 'cancelled' || status === 'expired';
+
+/** Whether the API knows the job. */
+export const isThere = (job: SimJob): boolean => !job.gone && !job.hidden;
 
 /** Whether there is a result. */
 export const hasResult = (job: SimJob): boolean => job.status === 'completed' || job.status === 'completed_with_errors';

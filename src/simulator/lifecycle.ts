@@ -50,11 +50,28 @@ export class Lifecycle {
   /** Ends the job, at once unless a document is in work. @throws ApiError 409 when it is over */
   cancel(job: SimJob): void {
     if (isTerminal(job.status)) throw invalidState(`A job in ${job.status} cannot be cancelled.`);
-    if (job.status === 'processing') job.cancelling = true;
-    else this.#end(job, 'cancelled');
+    if (job.status !== 'processing') return this.#end(job, 'cancelled');
+    job.cancelling = !job.finishesFirst;
+    this.release(job);
+  }
+
+  /** Lets a job go on that is held, or that would be. */
+  release(job: SimJob): void {
+    const { held } = job;
+    job.hold = null;
+    job.held = null;
+    held?.();
+  }
+
+  /** Whether the job stays where it is; what comes next is kept for its release. */
+  #holds(job: SimJob, next: () => void): boolean {
+    if (job.hold === null || job.hold !== job.status) return false;
+    job.held = next;
+    return true;
   }
 
   #afterPreflight(job: SimJob): void {
+    if (this.#holds(job, () => this.#afterPreflight(job))) return;
     const documents = includedDocuments(job);
     const names = documents.map((document) => document.fileName);
     const failure = this.#pageLimitProblem(documents) ?? this.state.faults.forJobFailure(job.externalId, names, 'preflight');
@@ -80,6 +97,7 @@ export class Lifecycle {
   }
 
   #workOn(job: SimJob): void {
+    if (this.#holds(job, () => this.#workOn(job))) return;
     const documents = includedDocuments(job);
     const document = documents[job.cursor];
     if (!document) return this.#finish(job, documents);
@@ -143,7 +161,7 @@ export class Lifecycle {
       return;
     }
     this.#end(job, 'expired');
-    this.state.clock.after(this.state.settings.expiredGraceMs, () => {
+    this.state.clock.after(job.expiredGraceMs, () => {
       job.gone = true;
     });
   }
@@ -167,6 +185,7 @@ export class Lifecycle {
   #setStatus(job: SimJob, status: JobStatus): void {
     job.alarm?.cancel();
     job.alarm = null;
+    job.held = null;
     job.status = status;
     job.updatedAtMs = this.state.clock.now();
     job.history.push({ status, at: this.state.clock.iso() });

@@ -19,13 +19,15 @@ export function* recordsText(state: SimulatorState, only: { jobId?: string | und
 }
 
 function jobRecord(state: SimulatorState, job: SimJob): object {
-  const { id, projectId, externalId, status, limits, error, creditsDebited, creditsReserved, history, callsAfterEnd, gone } = job;
+  const { id, projectId, externalId, status, limits, error, creditsDebited, creditsReserved, history, callsAfterEnd, gone, hidden } = job;
   return {
     id, projectId, externalId, status, limits, error, creditsDebited, creditsReserved,
     createdAt: state.clock.iso(job.createdAtMs),
     expiresAt: state.clock.iso(job.expiresAtMs),
     /** Reads answer 404. */
     gone,
+    /** By the control interface; reads answer 404 as well. */
+    hidden,
     /** Every status the job had, in order. */
     history,
     /** Calls that came after the job ended, by operation. */

@@ -33,7 +33,8 @@ export async function startSimulator(options: SimulatorOptions = {}): Promise<Si
   const settings = settle(options, `pgk_sim_${randomBytes(12).toString('hex')}`);
   const state = new SimulatorState(settings);
   const webhooks = new WebhookSender(state);
-  const apps = [createApi(state, new Lifecycle(state, webhooks)), createStorage(state), createControl(state)] as const;
+  const lifecycle = new Lifecycle(state, webhooks);
+  const apps = [createApi(state, lifecycle), createStorage(state), createControl(state, lifecycle)] as const;
   const close = async (): Promise<void> => {
     state.clock.stop();
     await Promise.all([...apps.map((app) => app.close()), webhooks.close()]);

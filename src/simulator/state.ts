@@ -3,8 +3,8 @@ import { Clock } from './clock';
 import { Counters } from './counters';
 import { Credits } from './credits';
 import { ApiError, notFound } from './errors';
-import { Faults } from './faults';
-import type { SimJob, SimProject } from './job';
+import { Faults } from './armed-faults';
+import { isThere, type SimJob, type SimProject } from './job';
 import { scopes, type Scope, type Settings } from './options';
 import { Scratch } from './scratch';
 import { Signer } from './signing';
@@ -24,7 +24,7 @@ export class SimulatorState {
   readonly clock: Clock;
   readonly credits: Credits;
   readonly counters = new Counters();
-  readonly faults = new Faults();
+  readonly faults = new Faults(() => this.clock.now());
   readonly scratch = new Scratch();
   readonly signer: Signer;
   readonly projects = new Map<string, SimProject>();
@@ -56,10 +56,10 @@ export class SimulatorState {
     return project;
   }
 
-  /** @throws ApiError 404, also when the job's time is over */
+  /** @throws ApiError 404, also when the job's time is over, or it is hidden */
   job(id: string): SimJob {
     const job = this.jobs.get(id);
-    if (!job || job.gone) throw notFound('job');
+    if (!job || !isThere(job)) throw notFound('job');
     return job;
   }
 

@@ -50,7 +50,7 @@ test('counters show requests by operation and status, bytes, and what was refuse
   await put(uploadUrl!, content, requiredHeaders);
   expect(await read('/counters')).toEqual({
     requests: { createJob: { 202: 1 }, getJob: { 200: 1, 404: 1 }, registerUploads: { 200: 1 }, putObject: { 200: 1, 400: 1 }, unknown: { 404: 1 } },
-    bytesReceived: 2 * content.length, refusedDigests: 1, refusedSizes: 0, webhooks: { delivered: 0, failed: 0 }, memoryBytes: expect.any(Number) as number,
+    bytesReceived: 2 * content.length, refusedDigests: 1, refusedSizes: 0, webhooks: { delivered: 0, failed: 0, dropped: 0 }, memoryBytes: expect.any(Number) as number,
   });
 });
 
@@ -59,6 +59,27 @@ test('the clock moves only by request', async () => {
   await caller.advance(1_234);
   expect(Date.parse((await read<{ now: string }>('/clock')).now) - Date.parse(now)).toBe(1_234);
   for (const body of [{}, { advanceMs: -1 }, { advanceMs: 1.5 }, { advanceMs: 1, more: 1 }]) expect((await caller.control('POST', '/clock', body)).status).toBe(400);
+});
+
+test('a job is resumed, cancelled, hidden and shown as others would do it', async () => {
+  const act = (body: object) => caller.control('POST', '/jobs', body);
+  await caller.control('POST', '/credits', { available: 0 });
+  const { id } = await caller.submit([{ fileName: 'a.pdf', content: makePdf() }], { externalId: 'twice' });
+  await caller.advance(100);
+  await caller.control('POST', '/credits', { available: 100 });
+  expect((await act({ job: id, action: 'resume' })).body.job).toEqual({ id, externalId: 'twice', status: 'preflighting', hidden: false });
+  await caller.advance(100);
+  expect((await act({ job: id, action: 'cancel' })).status).toBe(409);
+  const newer = await caller.createJob({ externalId: 'twice' });
+  expect((await act({ job: 'twice', action: 'hide' })).body.job).toMatchObject({ id: newer.id, hidden: true });
+  expect((await caller.call('GET', `/jobs/${newer.id}`)).status).toBe(404);
+  expect((await caller.register(newer.id, [{ fileName: 'a.pdf', content: makePdf() }])).status).toBe(404);
+  expect((await caller.call('GET', '/projects/proj_quickstart/jobs')).body.jobs.map((job) => job.id)).toEqual([id]);
+  await act({ job: 'twice', action: 'show' });
+  expect((await caller.job(newer.id)).status).toBe('awaiting_uploads');
+  expect((await act({ job: newer.id, action: 'cancel' })).body.job.status).toBe('cancelled');
+  expect((await act({ job: 'nobody', action: 'cancel' })).status).toBe(404);
+  expect((await act({ job: id, action: 'praise' })).status).toBe(400);
 });
 
 test('what is no request is refused as on the API', async () => {

@@ -1,7 +1,7 @@
 import { once } from 'node:events';
 import { createServer } from 'node:net';
 import { closePageCounter } from '../../src/pdf/page-count';
-import { Faults } from '../../src/simulator/faults';
+import { Faults } from '../../src/simulator/armed-faults';
 import { startSimulator, type Simulator } from '../../src/simulator/server';
 import { makePdf } from '../support/documents';
 import { Caller, put } from './caller';
@@ -50,6 +50,20 @@ test('an answer is scripted whole: status, headers, body; and nothing is done', 
   expect(jobs()).toBe(before);
   await caller.fault({ kind: 'request', operation: 'createJob' });
   expect(await create()).toMatchObject({ status: 500, body: { error: { code: 'scripted_fault' } } });
+});
+
+test('a status has its usual code, a fault can be about the calls of one job, and it can end by itself', async () => {
+  const { id } = await caller.createJob({ externalId: 'batch/x/job/00002' });
+  const other = await caller.createJob({ externalId: 'batch/x/job/00003' });
+  await caller.fault({ kind: 'request', externalId: 'job/00002', status: 402, times: 0, forMs: 1_000 });
+  expect(await caller.call('GET', `/jobs/${id}`)).toMatchObject({ status: 402, body: { error: { code: 'insufficient_credits' } } });
+  expect((await caller.call('GET', `/jobs/${other.id}`)).status).toBe(200);
+  expect((await create()).status).toBe(202);
+  await caller.advance(999);
+  expect((await caller.call('GET', `/jobs/${id}`)).status).toBe(402);
+  await caller.advance(1);
+  expect((await caller.call('GET', `/jobs/${id}`)).status).toBe(200);
+  expect(JSON.parse((await caller.control('GET', '/faults')).bytes.toString())).toEqual({ faults: [] });
 });
 
 test('a gateway\'s page comes instead, also with 200', async () => {

@@ -95,6 +95,35 @@ test('cancel is at once before processing, at the end of the document in work du
   expect((await caller.call('GET', `/jobs/${running.id}/result`)).status).toBe(409);
 });
 
+test.each(['preflighting', 'processing'] as const)('a job is held in %s until it is released, or cancelled', async (status) => {
+  await caller.fault({ kind: 'job', externalId: 'held', hold: status });
+  const submit = (n: number) => caller.submit([{ fileName: 'a.pdf', content: pdf(1, `${status} ${n}`) }], { externalId: `held/${n}` });
+  const [released, cancelled] = [await submit(1), await submit(2)];
+  await caller.advance(100_000);
+  expect([(await caller.job(released.id)).status, (await caller.job(cancelled.id)).status]).toEqual([status, status]);
+  expect((await caller.control('POST', '/jobs', { job: 'held/1', action: 'release' })).status).toBe(200);
+  await caller.call('POST', `/jobs/${cancelled.id}/cancel`);
+  await caller.advance(100_000);
+  expect([(await caller.job(released.id)).status, (await caller.job(cancelled.id)).status]).toEqual(['completed', 'cancelled']);
+});
+
+test('a job can finish although its cancel was taken', async () => {
+  await caller.fault({ kind: 'job', externalId: 'first', hold: 'processing', finishesFirst: true });
+  const { id } = await caller.submit([{ fileName: 'a.pdf', content: pdf(1, 'first') }], { externalId: 'first' });
+  await caller.advance(100_000);
+  expect(await caller.call('POST', `/jobs/${id}/cancel`)).toMatchObject({ status: 200, body: { job: { status: 'processing' } } });
+  await caller.advance(100_000);
+  expect((await caller.job(id)).status).toBe('completed');
+});
+
+test('one job expires sooner than others, and is gone at once', async () => {
+  await caller.fault({ kind: 'job', externalId: 'short', retentionMs: 5_000, expiredGraceMs: 0 });
+  const { id, createdAt, expiresAt } = await caller.createJob({ externalId: 'short' });
+  expect(Date.parse(expiresAt) - Date.parse(createdAt)).toBe(5_000);
+  await caller.advance(5_000);
+  expect((await caller.call('GET', `/jobs/${id}`)).status).toBe(404);
+});
+
 test('an unfinished job expires and then is gone; a finished one is gone at once', async () => {
   const open = await caller.createJob();
   const done = await caller.submit([{ fileName: 'a.pdf', content: pdf(1, 'expiry') }]);

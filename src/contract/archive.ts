@@ -54,6 +54,8 @@ export const planSchema = z.object({
   bytes,
   /** Sum of the local counts; null when not counted. */
   pages: z.number().int().nullable(),
+  /** When pages were counted: documents in jobs whose pages could not be, so that neither `pages` nor `credits` has them. */
+  uncounted: z.number().int().optional(),
   limits: limitsSchema,
   lowerBoundJobs: z.number().int(),
   /** Credits: pages all as document pages to pages all as drawing pages; null when pages were not counted. */
@@ -199,6 +201,10 @@ export const ledgerEntrySchema = z.object({
   seq: z.number().int().min(1),
   jobId: z.string().nullable(),
   documentId: z.string().nullable(),
+  /** Of a claim: the run of the job's workflow that made it. A run that was started later makes it anew before it sends. */
+  runId: z.string().nullable().default(null),
+  /** Pages of this content were, or may have been, paid for: a claim that is taken over stays behind what it replaced. */
+  paid: z.boolean().default(false),
   at: z.string(),
 });
 /** See {@link ledgerEntrySchema}. */

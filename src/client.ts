@@ -1,22 +1,25 @@
-import { setTimeout as delay } from 'node:timers/promises';
-import { WorkflowExecutionAlreadyStartedError, type Client, type WorkflowExecutionDescription, type WorkflowExecutionInfo } from '@temporalio/client';
+import { WorkflowExecutionAlreadyStartedError, type Client, type WorkflowExecutionDescription } from '@temporalio/client';
 import { batchInputSchema, inputProblems, type BatchInput, type BatchInputOptions, type BatchStatus } from './contract/batch';
-import { batchIdRule, batchWorkflowId, isBatchId, parseBatchWorkflowId, workflowTypes, type SearchAttributeName } from './contract/messages';
-import { untilClosed } from './client/closing';
-import { BatchIdInUseError, BatchNotFoundError, InvalidInputError } from './client/errors';
-import { describeBatch, isOutage, nextExpiry, readProgress, startOf } from './client/reading';
+import { pauseUpdate, resumeUpdate, workflowTypes, type Answer, type SearchAttributeName } from './contract/messages';
+import { checkBatchId, checkInput } from './client/checking';
+import { BatchIdInUseError, InvalidInputError } from './client/errors';
+import { listBatches } from './client/listing';
+import { cancelBatch, tellBatch, type Cancellation } from './client/operating';
+import { describeBatch, findBatch, nextExpiry, readProgress, startOf } from './client/reading';
 import { registeredAttributes } from './client/registered-attributes';
-import { defaultBatchId, inputDigest, maxInputBytes, startOptions } from './client/start-options';
-import { attributesOf, unknownProgress, type BatchListing, type BatchSummary } from './client/summary';
+import { refuseUnfinished, retryInput, type RetryOptions } from './client/retrying';
+import { readStartArgument } from './client/start-argument';
+import { defaultBatchId, inputDigest, retryOfMemo, startOptions } from './client/start-options';
+import { unknownProgress, type BatchListing, type BatchSummary } from './client/summary';
+import { waitForEnd, type WaitOptions } from './client/waiting';
 
-export { BatchIdInUseError, BatchNotFoundError, InvalidInputError } from './client/errors';
+export { BatchClosedError, BatchIdInUseError, BatchNotFinishedError, BatchNotFoundError, InvalidInputError, NoWorkerError } from './client/errors';
+export type { Cancellation } from './client/operating';
+export type { RetryOptions } from './client/retrying';
 export type { BatchListing, BatchSummary } from './client/summary';
-export type { BatchInput, BatchInputOptions, BatchProgress, BatchStatus, Classification, Counts, InputProblem, Limits, Outcome, Source } from './contract/batch';
-
-/** Statuses of batches that are closed. */
-const finalStatuses: BatchStatus[] = ['completed', 'completed_with_errors', 'failed', 'cancelled'];
-/** Batches that `list` looks into at a time. */
-const listPage = 20;
+export type { WaitOptions } from './client/waiting';
+export type { BatchInput, BatchInputOptions, BatchProgress, BatchStatus, Classification, Counts, DeadlineWarning, Gate, GateReason, InputProblem, Limits, Outcome, Source } from './contract/batch';
+export type { Answer } from './contract/messages';
 
 /** Meaning of the fields: see each. */
 export interface BatchClientOptions {
@@ -24,7 +27,7 @@ export interface BatchClientOptions {
   client: Client;
   /** Base address of Temporal's web UI, for {@link BatchSummary.webUrl}. Default: none, and that field is null. */
   webUiUrl?: string | null;
-  /** Whether the archive holds this batch's manifest. Lets `start` refuse an id that Temporal has forgotten; the worker refuses it in any case. */
+  /** Whether the archive holds this batch's manifest. Lets `start` and `retry` refuse what the worker would refuse later. Default: not known. */
   isArchived?: (batchId: string) => Promise<boolean>;
 }
 
@@ -35,27 +38,17 @@ export interface StartedBatch {
   runId: string;
 }
 
-/** Options of {@link BatchClient.wait}. */
-export interface WaitOptions {
-  /** Called now and then while the batch runs: after 1 s first, later every 15 s. */
-  onProgress?: (summary: BatchSummary) => void;
-  /** Called once an outage of Temporal, which is waited out. */
-  onOutage?: (error: unknown) => void;
-  /** Ends the wait, never the batch. */
-  signal?: AbortSignal;
-}
-
-/** Starts and watches batches. One instance serves any number of batches and callers. */
+/** Starts, watches and steers batches. One instance serves any number of batches and callers. */
 export class BatchClient {
   readonly #client: Client;
   readonly #webUiUrl: string | null;
-  readonly #isArchived: (batchId: string) => Promise<boolean>;
+  readonly #isArchived: ((batchId: string) => Promise<boolean>) | null;
   #registered: Promise<SearchAttributeName[]> | null = null;
 
-  constructor({ client, webUiUrl = null, isArchived = async () => false }: BatchClientOptions) {
+  constructor({ client, webUiUrl = null, isArchived }: BatchClientOptions) {
     this.#client = client;
     this.#webUiUrl = webUiUrl;
-    this.#isArchived = isArchived;
+    this.#isArchived = isArchived ?? null;
   }
 
   /**
@@ -92,6 +85,7 @@ export class BatchClient {
       startOf(this.#client, description),
       running && (await this.#attributes()).includes('ResultExpiresAt') ? nextExpiry(this.#client, batchId) : null,
     ]);
+    const retryOf = description.memo?.[retryOfMemo];
     return {
       type: 'summary',
       batchId,
@@ -99,6 +93,7 @@ export class BatchClient {
       runId: description.runId,
       ...progress,
       nextExpiresAt,
+      retryOf: typeof retryOf === 'string' ? retryOf : null,
       startedAt: startedAt.toISOString(),
       closedAt: description.closeTime?.toISOString() ?? null,
       webUrl: this.#webUrl(description),
@@ -109,40 +104,59 @@ export class BatchClient {
    * Waits until the batch is closed and says how it ended; a failed batch is an answer, no error. Outages of Temporal are waited out.
    * @throws BatchNotFoundError, the signal's reason
    */
-  async wait(batchId: string, { onProgress, onOutage, signal }: WaitOptions = {}): Promise<BatchSummary> {
-    signal?.throwIfAborted();
+  async wait(batchId: string, options: WaitOptions = {}): Promise<BatchSummary> {
+    options.signal?.throwIfAborted();
     await this.#describe(batchId);
-    const over = new AbortController();
-    const stop = signal ? AbortSignal.any([signal, over.signal]) : over.signal;
-    const watch = () => {
-      const promise = this.#closed(batchId, stop);
-      promise.catch(() => {}); // reported by the race below, or of no interest once the wait is over
-      return promise;
-    };
-    let closed = watch();
-    try {
-      for (let waitedMs = 0, out = false; ; ) {
-        const pauseMs = Math.min(15_000, Math.max(1_000, waitedMs / 20));
-        waitedMs += pauseMs;
-        const ended = await Promise.race([closed, delay(pauseMs, false, { signal: stop })]);
-        try {
-          const summary = await this.status(batchId);
-          if (summary.closedAt !== null) return summary;
-          onProgress?.(summary);
-          out = false;
-          if (ended) closed = watch(); // terminated, and started again since
-        } catch (error) {
-          if (!isOutage(error)) throw error;
-          if (!out) onOutage?.(error);
-          out = true;
-          if (ended) await delay(pauseMs, null, { signal: stop });
-        }
-      }
-    } catch (error) {
-      throw signal?.aborted ? signal.reason : error;
-    } finally {
-      over.abort();
-    }
+    return waitForEnd(this.#client, batchId, () => this.status(batchId), options);
+  }
+
+  /**
+   * Starts no new job of a running batch until `resume`; jobs that run are finished. Safe to repeat. Answers once a worker has taken it.
+   * @throws BatchNotFoundError, BatchClosedError; NoWorkerError when no worker answers within 12 s
+   */
+  async pause(batchId: string): Promise<Answer> {
+    checkBatchId(batchId);
+    return tellBatch(this.#client, batchId, pauseUpdate);
+  }
+
+  /**
+   * Opens the gate of a batch, whatever closed it: a pause, missing credits, a refused key, failures in a row. Answers at once; what was
+   * blocked then goes on by itself, or closes the gate again. Safe to repeat. @throws as `pause`
+   */
+  async resume(batchId: string): Promise<Answer> {
+    checkBatchId(batchId);
+    return tellBatch(this.#client, batchId, resumeUpdate);
+  }
+
+  /**
+   * Ends a running batch: it cancels its jobs at Plangrep, archives those that finished first, and writes its manifest; `wait` sees the end.
+   * Of a batch that was terminated, or that Temporal has forgotten, the jobs that go on without it are cancelled. Safe to repeat.
+   * @throws BatchNotFoundError when there is neither batch nor job
+   */
+  async cancel(batchId: string): Promise<Cancellation> {
+    checkBatchId(batchId);
+    return cancelBatch(this.#client, batchId);
+  }
+
+  /** The input that a batch was started with, with every default. @throws BatchNotFoundError, also when Temporal has forgotten its beginning */
+  async input(batchId: string): Promise<BatchInput> {
+    checkBatchId(batchId);
+    const { success, data, error } = batchInputSchema.safeParse(await readStartArgument(this.#client, batchId));
+    if (!success) throw new InvalidInputError(inputProblems(error));
+    return data;
+  }
+
+  /**
+   * Starts a batch over those documents of a finished one that were not processed, with the old batch's input where `options` say nothing else.
+   * Documents whose pages were, or may have been, paid for are taken only with `retryPartialDocuments`. As repeatable as `start`.
+   * @throws BatchNotFinishedError when the old batch runs or has no manifest; BatchNotFoundError when its input is not known any more and
+   * `options.input` does not give it; what `start` throws
+   */
+  async retry(batchId: string, options: RetryOptions = {}): Promise<StartedBatch> {
+    checkBatchId(batchId);
+    await refuseUnfinished(this.#client, batchId, this.#isArchived);
+    const old = options.input ?? (await this.input(batchId));
+    return this.start(retryInput(batchId, old, options), options.id === undefined ? {} : { id: options.id });
   }
 
   /**
@@ -152,74 +166,20 @@ export class BatchClient {
    * @param options.limit at most so many; default 100
    */
   async list({ status, limit = 100 }: { status?: BatchStatus; limit?: number } = {}): Promise<BatchListing[]> {
-    const byStatus = status && (await this.#attributes()).includes('BatchStatus') ? ` AND BatchStatus = '${status}'` : '';
-    const query = `WorkflowType = '${workflowTypes.batch}' AND ExecutionStatus != 'ContinuedAsNew'${byStatus}`;
-    const found: BatchListing[] = [];
-    for await (const page of this.#pages(query)) {
-      const listings = await Promise.all(page.map((info) => this.#listing(info)));
-      found.push(...listings.filter((listing) => !status || listing.status === status));
-      if (found.length >= limit) break;
-    }
-    return found.slice(0, limit).sort((a, b) => (a.startedAt < b.startedAt ? 1 : -1));
-  }
-
-  /** Batches in visibility's own order, each once: a terminated one that was started again as what it is now. */
-  async *#pages(query: string): AsyncGenerator<WorkflowExecutionInfo[]> {
-    const seen = new Set<string>();
-    let page: WorkflowExecutionInfo[] = [];
-    for await (const info of this.#client.workflow.list({ query })) {
-      if (seen.has(info.workflowId) || parseBatchWorkflowId(info.workflowId) === null) continue;
-      seen.add(info.workflowId);
-      page.push(info);
-      if (page.length < listPage) continue;
-      yield page;
-      page = [];
-    }
-    yield page;
-  }
-
-  async #listing(info: WorkflowExecutionInfo): Promise<BatchListing> {
-    const lost = info.status.name === 'TERMINATED' || info.status.name === 'TIMED_OUT';
-    const shown = lost ? unknownProgress(info.typedSearchAttributes, 'failed', null) : attributesOf(info.typedSearchAttributes);
-    // Without registered attributes, or with ones that an abrupt end left behind, the batch is asked or its result read.
-    const current = shown.status && (info.status.name === 'RUNNING' || finalStatuses.includes(shown.status));
-    const known = current ? shown : await readProgress(this.#client, await this.#client.workflow.getHandle(info.workflowId, info.runId).describe());
-    return {
-      batchId: parseBatchWorkflowId(info.workflowId)!,
-      status: known.status!,
-      documents: known.documents ?? 0,
-      documentsDone: known.documentsDone ?? 0,
-      startedAt: (await startOf(this.#client, info)).toISOString(),
-      closedAt: info.closeTime?.toISOString() ?? null,
-    };
+    const byAttribute = status !== undefined && (await this.#attributes()).includes('BatchStatus');
+    return listBatches(this.#client, { status, limit, byAttribute });
   }
 
   async #describe(batchId: string): Promise<WorkflowExecutionDescription> {
-    if (!isBatchId(batchId)) throw new InvalidInputError([{ field: 'id', message: `must have ${batchIdRule}` }]);
+    checkBatchId(batchId);
     return describeBatch(this.#client, batchId);
   }
 
   async #refuseTaken(batchId: string, input: BatchInput): Promise<void> {
-    const taken = await describeBatch(this.#client, batchId).catch((error: unknown) => {
-      if (error instanceof BatchNotFoundError) return null;
-      throw error;
-    });
+    const taken = await findBatch(this.#client, batchId);
     if (taken?.status.name === 'RUNNING') throw new BatchIdInUseError(batchId, 'running', taken.memo?.['inputSha256'] === inputDigest(input));
     const restartable = !taken || taken.status.name === 'TERMINATED' || taken.status.name === 'TIMED_OUT';
-    if (!restartable || (await this.#isArchived(batchId))) throw new BatchIdInUseError(batchId, 'finished', false);
-  }
-
-  /** Resolves when the batch has closed, however it did; survives restarts of Temporal. */
-  async #closed(batchId: string, stop: AbortSignal): Promise<boolean> {
-    for (;;) {
-      try {
-        await untilClosed(this.#client, batchWorkflowId(batchId), stop);
-        return true;
-      } catch (error) {
-        if (stop.aborted || !isOutage(error)) throw error;
-        await delay(1_000, null, { signal: stop });
-      }
-    }
+    if (!restartable || (await this.#isArchived?.(batchId))) throw new BatchIdInUseError(batchId, 'finished', false);
   }
 
   #attributes(): Promise<SearchAttributeName[]> {
@@ -234,15 +194,4 @@ export class BatchClient {
     if (this.#webUiUrl === null) return null;
     return `${this.#webUiUrl}/namespaces/${this.#client.options.namespace}/workflows/${encodeURIComponent(workflowId)}/${runId}/history`;
   }
-}
-
-/** @throws InvalidInputError */
-function checkInput(input: BatchInputOptions, id: string): BatchInput {
-  const parsed = batchInputSchema.safeParse(input);
-  const problems = parsed.success ? [] : inputProblems(parsed.error);
-  if (!isBatchId(id)) problems.push({ field: 'id', message: `must have ${batchIdRule}` });
-  const size = parsed.success ? Buffer.byteLength(JSON.stringify(parsed.data)) : 0;
-  if (size > maxInputBytes) problems.push({ field: '(input)', message: `has ${size} bytes, at most ${maxInputBytes} are taken: put the documents into a list file` });
-  if (!parsed.success || problems.length > 0) throw new InvalidInputError(problems);
-  return parsed.data;
 }

@@ -20,10 +20,12 @@ export function commandConfig<N extends Need>(need: readonly N[], { archive, pro
 export async function withTemporal<C extends Config, T>(config: C, work: (session: Session<C>) => Promise<T>): Promise<T> {
   const temporal = await connectTemporal(readTemporalSettings(environment(), config.webUiUrl));
   try {
-    const store = config.archive === null ? null : new FolderStore(config.archive);
-    const isArchived = async (batchId: string) => store !== null && (await store.stat(batchKeys(batchId).manifest)) !== null;
-    return await work({ config, temporal, batches: new BatchClient({ client: temporal.client, webUiUrl: temporal.settings.webUiUrl, isArchived }) });
+    const batches = new BatchClient({ client: temporal.client, webUiUrl: temporal.settings.webUiUrl, ...(config.archive !== null && { isArchived: manifestIn(config.archive) }) });
+    return await work({ config, temporal, batches });
   } finally {
     await temporal.close();
   }
 }
+
+/** Whether the archive holds a batch's manifest. */
+const manifestIn = (archive: string) => async (batchId: string) => (await new FolderStore(archive).stat(batchKeys(batchId).manifest)) !== null;

@@ -1,4 +1,5 @@
-import type { InputProblem } from '../contract/batch';
+import type { BatchStatus, InputProblem } from '../contract/batch';
+import { taskQueues } from '../contract/messages';
 
 /** The input or the batch id does not pass; holds every problem. Nothing was started. */
 export class InvalidInputError extends Error {
@@ -27,5 +28,41 @@ export class BatchNotFoundError extends Error {
   override readonly name = 'BatchNotFoundError';
   constructor(readonly batchId: string) {
     super(`Temporal knows no batch ${batchId}`);
+  }
+}
+
+/** The batch is closed, so it cannot be paused or resumed. Nothing was changed. */
+export class BatchClosedError extends Error {
+  override readonly name = 'BatchClosedError';
+  constructor(
+    readonly batchId: string,
+    /** How it ended. */
+    readonly status: BatchStatus,
+  ) {
+    super(`batch ${batchId} is closed: ${status}`);
+  }
+}
+
+/** No worker took the order in time. What is ordered may be ordered again without harm. */
+export class NoWorkerError extends Error {
+  override readonly name = 'NoWorkerError';
+  constructor(
+    readonly batchId: string,
+    /** False: nobody polls the batch's task queue, and nothing was sent. True: it was sent, and a worker may yet act on it. */
+    readonly sent: boolean,
+  ) {
+    super(sent ? `no worker has answered for batch ${batchId} in time; the order may still take effect` : `no worker polls the task queue ${taskQueues.batch}, so batch ${batchId} was told nothing`);
+  }
+}
+
+/** The batch cannot be retried yet: it runs, or its manifest is not written. Nothing was started. */
+export class BatchNotFinishedError extends Error {
+  override readonly name = 'BatchNotFinishedError';
+  constructor(
+    readonly batchId: string,
+    /** `running`, or `unfinished`: it ended, by a terminate for instance, before its manifest was written. */
+    readonly state: 'running' | 'unfinished',
+  ) {
+    super(state === 'running' ? `batch ${batchId} is still running` : `batch ${batchId} ended before its manifest was written`);
   }
 }

@@ -1,7 +1,7 @@
 import { isGrpcDeadlineError, isGrpcServiceError, WorkflowFailedError, WorkflowNotFoundError, type Client, type WorkflowExecutionDescription, type WorkflowExecutionInfo } from '@temporalio/client';
 import { ApplicationFailure, CancelledFailure, defineSearchAttributeKey } from '@temporalio/common';
 import type { BatchProgress } from '../contract/batch';
-import { batchWorkflowId, statusQuery, workflowTypes } from '../contract/messages';
+import { batchWorkflowId, noProgress, statusQuery, summaryMemo, workflowTypes } from '../contract/messages';
 import { BatchNotFoundError } from './errors';
 import { isPolled } from './pollers';
 import { isProgress, reportedProblem, unknownProgress } from './summary';
@@ -13,10 +13,13 @@ const codeOf = (error: unknown): number | null => {
   const cause = error instanceof Error && isGrpcServiceError(error.cause) ? error.cause : error;
   return isGrpcServiceError(cause) ? cause.code : null;
 };
-const [unavailable, failedPrecondition] = [14, 9];
+const [unavailable, failedPrecondition, notFound] = [14, 9, 5];
 
 /** Whether Temporal itself did not answer, as opposed to a refusal. */
 export const isOutage = (error: unknown): boolean => isGrpcDeadlineError(error) || codeOf(error) === unavailable;
+
+/** Whether Temporal knows no such workflow, or not any more. */
+export const isNotFound = (error: unknown): boolean => codeOf(error) === notFound;
 
 /** The latest run of a batch. @throws BatchNotFoundError */
 export async function describeBatch(client: Client, batchId: string): Promise<WorkflowExecutionDescription> {
@@ -29,10 +32,26 @@ export async function describeBatch(client: Client, batchId: string): Promise<Wo
   throw new BatchNotFoundError(batchId);
 }
 
+/** The latest run of a batch; null when Temporal knows none. */
+export async function findBatch(client: Client, batchId: string): Promise<WorkflowExecutionDescription | null> {
+  try {
+    return await describeBatch(client, batchId);
+  } catch (error) {
+    if (error instanceof BatchNotFoundError) return null;
+    throw error;
+  }
+}
+
+/** The run that a batch started with. */
+export function firstRunOf(info: WorkflowExecutionInfo | WorkflowExecutionDescription): string {
+  const { firstRunId } = ('workflowExecutionInfo' in info.raw ? info.raw.workflowExecutionInfo : info.raw) as { firstRunId?: string | null };
+  return firstRunId || info.runId;
+}
+
 /** When the batch started, which a run that continued another cannot say by itself. */
 export async function startOf(client: Client, info: WorkflowExecutionInfo | WorkflowExecutionDescription): Promise<Date> {
-  const { firstRunId } = ('workflowExecutionInfo' in info.raw ? info.raw.workflowExecutionInfo : info.raw) as { firstRunId?: string | null };
-  if (!firstRunId || firstRunId === info.runId) return info.startTime;
+  const firstRunId = firstRunOf(info);
+  if (firstRunId === info.runId) return info.startTime;
   try {
     return (await client.workflow.getHandle(info.workflowId, firstRunId).describe()).startTime;
   } catch (error) {
@@ -53,7 +72,7 @@ async function queryProgress(client: Client, description: WorkflowExecutionDescr
   try {
     const handle = client.workflow.getHandle(description.workflowId);
     const timeoutMs = (await isPolled(client, 'batch')) ? queryTimeoutMs : unpolledTimeoutMs;
-    return await client.withDeadline(Date.now() + timeoutMs, () => handle.query(statusQuery));
+    return whole(await client.withDeadline(Date.now() + timeoutMs, () => handle.query(statusQuery)));
   } catch (error) {
     if (codeOf(error) === unavailable) throw error;
     if (isGrpcDeadlineError(error) || codeOf(error) === failedPrecondition) {
@@ -67,18 +86,27 @@ async function closedProgress(client: Client, description: WorkflowExecutionDesc
   const unknown = (status: 'failed' | 'cancelled', error: BatchProgress['error']) => unknownProgress(description.typedSearchAttributes, status, error);
   try {
     const result: unknown = await client.workflow.result(description.workflowId, description.runId, { followRuns: false });
-    if (isProgress(result)) return result;
+    if (isProgress(result)) return whole(result);
     return unknown('failed', { code: 'unknown_result', message: 'the batch ended with a result that this version does not know' });
   } catch (error) {
     if (!(error instanceof WorkflowFailedError)) throw error;
     const { cause } = error;
     const details = cause instanceof ApplicationFailure || cause instanceof CancelledFailure ? cause.details?.[0] : undefined;
-    if (isProgress(details)) return details;
-    if (description.status.name === 'CANCELLED') return unknown('cancelled', null);
+    if (isProgress(details)) return whole(details);
+    if (description.status.name === 'CANCELLED') return cancelledProgress(description);
     const code = cause instanceof ApplicationFailure ? (cause.type ?? 'failed') : description.status.name.toLowerCase();
     return unknown('failed', { code, message: cause?.message ?? error.message });
   }
 }
+
+/** A cancelled workflow has no result, so the batch leaves its summary in its memo; one that was cancelled before it ran has none there either. */
+function cancelledProgress({ memo, typedSearchAttributes }: WorkflowExecutionDescription): BatchProgress {
+  const summary = memo?.[summaryMemo];
+  return isProgress(summary) ? { ...whole(summary), status: 'cancelled' } : unknownProgress(typedSearchAttributes, 'cancelled', null);
+}
+
+/** What an earlier version did not say yet is as if nothing had happened. */
+const whole = (progress: BatchProgress): BatchProgress => ({ ...noProgress(), ...progress });
 
 /** The nearest deadline among the batch's open jobs; null when search attributes are not registered or no job has one yet. */
 export async function nextExpiry(client: Client, batchId: string): Promise<string | null> {

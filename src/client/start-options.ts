@@ -1,8 +1,11 @@
 import { createHash, randomInt } from 'node:crypto';
 import type { WorkflowStartOptions } from '@temporalio/client';
 import { defineSearchAttributeKey, TypedSearchAttributes } from '@temporalio/common';
-import type { BatchInput } from '../contract/batch';
+import type { BatchInput, Source } from '../contract/batch';
 import { batchWorkflowId, taskQueues, type BatchArguments, type SearchAttributeName } from '../contract/messages';
+
+/** The memo field that names the batch whose documents this one sends again. */
+export const retryOfMemo = 'retryOf';
 
 /** Largest input that is handed to Temporal; its own limit of 2 MB would be met with retries instead of an answer. */
 export const maxInputBytes = 1_000_000;
@@ -27,8 +30,14 @@ export function inputDigest(input: BatchInput): string {
   return createHash('sha256').update(sorted).digest('hex');
 }
 
+function sourceText(source: Source): string {
+  if ('folder' in source) return source.folder;
+  if ('list' in source) return source.list;
+  return 'retryOf' in source ? `what ${source.retryOf} did not process` : `${source.documents.length} listed documents`;
+}
+
 function summaryOf({ project, source }: BatchInput): string {
-  const from = 'folder' in source ? source.folder : 'list' in source ? source.list : `${source.documents.length} listed documents`;
+  const from = sourceText(source);
   // Temporal takes 400 bytes; a long path is cut in front, since its end tells more.
   const shown = from.length > 120 ? `…${from.slice(-119)}` : from;
   return Buffer.from(`${shown} → ${project}`).subarray(0, 400).toString();
@@ -50,7 +59,7 @@ export function startOptions(
     args: [input],
     workflowIdConflictPolicy: 'FAIL',
     workflowIdReusePolicy: 'ALLOW_DUPLICATE_FAILED_ONLY',
-    memo: { labels: input.labels, inputSha256: inputDigest(input) },
+    memo: { labels: input.labels, inputSha256: inputDigest(input), ...('retryOf' in input.source && { [retryOfMemo]: input.source.retryOf }) },
     staticSummary: summaryOf(input),
     priority: { ...(input.priority && { priorityKey: input.priority }), fairnessKey: input.tenant ?? fairnessKeyOf(batchId) },
     typedSearchAttributes: new TypedSearchAttributes(pairs),

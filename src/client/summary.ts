@@ -13,6 +13,8 @@ export interface BatchSummary {
   status: BatchStatus;
   /** Why no new job starts; null when jobs do. */
   gate: BatchProgress['gate'];
+  /** The job whose deadline is most in danger; null when none is. */
+  warning: BatchProgress['warning'];
   documents: number;
   /** Documents with an outcome. */
   documentsDone: number;
@@ -28,6 +30,8 @@ export interface BatchSummary {
   startedAt: string;
   /** Null while it runs. */
   closedAt: string | null;
+  /** The batch whose documents this one sends again; null for an ordinary one. */
+  retryOf: string | null;
   /** Where the worker archives. */
   archive: string | null;
   /** Page of this batch in Temporal's web UI; null when its address is not known. */

@@ -10,6 +10,7 @@ export const endSignal = defineSignal<['complete' | 'errors' | 'fail' | 'break' 
 export const fakeProgress = (status: BatchProgress['status'], documentsDone: number): BatchProgress => ({
   status,
   gate: null,
+  warning: null,
   documents: 10,
   documentsDone,
   counts: documentsDone === 10 ? { processed: status === 'completed' ? 10 : 9, ...(status !== 'completed' && { failed: 1 }) } : {},

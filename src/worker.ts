@@ -50,34 +50,34 @@ export async function runWorker({ config, only, metricsPort, onReady }: WorkerRu
       ...(metricsPort !== undefined && { metrics: { prometheus: { bindAddress: `127.0.0.1:${metricsPort}` } } }),
     },
   });
-  const store = new FolderStore(config.archive);
-  await store.ensureWritable();
   const settings = readTemporalSettings(environment(), config.webUiUrl);
-  const connection = await connectWorker(settings);
   const clientConnection = Connection.lazy(settings.connectionOptions);
-  const plangrep = new PlangrepClient({ baseUrl: config.plangrep.baseUrl, apiKey: config.plangrep.apiKey, version: packageVersion });
+  const deps = workerDependencies(config, new Client({ connection: clientConnection, namespace: settings.namespace }));
+  await deps.store.ensureWritable();
+  const connection = await connectWorker(settings);
   try {
-    const temporal = new Client({ connection: clientConnection, namespace: settings.namespace });
-    const activities = createActivities(dependenciesOf(config, store, plangrep, temporal));
+    const activities = createActivities(deps);
     const shared = { connection, namespace: settings.namespace };
     const workers = await createWorkers(shared, activities, { requestsPerSecond: config.plangrep.requestsPerSecond, ...(only && { only }) });
     onReady?.();
     await Promise.all(workers.map((worker) => worker.run()));
   } finally {
-    await Promise.all([plangrep.close(), clientConnection.close(), connection.close(), closePageCounter()]);
+    await Promise.all([deps.plangrep.close(), clientConnection.close(), connection.close(), closePageCounter()]);
   }
 }
 
-function dependenciesOf({ plangrep: settings, secretKey, oldSecretKeys, credits }: WorkerConfig, store: FolderStore, plangrep: PlangrepClient, temporal: Client): Dependencies {
+/** What the activities of a process work with. Whoever makes them closes their `plangrep`. The API key is read at every call, so that it can be changed meanwhile. */
+export function workerDependencies({ archive, plangrep: settings, secretKey, oldSecretKeys, credits, webhook }: WorkerConfig, temporal: Client): Dependencies & { store: FolderStore } {
   return {
-    store,
-    plangrep,
+    store: new FolderStore(archive),
+    plangrep: new PlangrepClient({ baseUrl: settings.baseUrl, apiKey: settings.apiKey, version: packageVersion }),
     temporal,
     seal: new Seal(secretKey.reveal(), oldSecretKeys.map((key) => key.reveal())),
     pace: createPace(settings.transferRequestsPerSecond),
     settings: {
       minPollMs: settings.minPollMs,
       projectPollMs: settings.projectPollMs,
+      ...(webhook.url !== null && { webhookUrl: webhook.url }),
       transferRequestsPerSecond: settings.transferRequestsPerSecond,
       creditsPerDrawingPage: credits.drawingPage,
       creditsPerDocumentPage: credits.documentPage,

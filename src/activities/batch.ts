@@ -8,11 +8,11 @@ import { batchInputSchema, inputProblems } from '../contract/batch';
 import type { BatchInput } from '../contract/batch';
 import { failureTypes } from '../contract/failures';
 import { batchKeys } from '../contract/keys';
-import { jobWorkflowId } from '../contract/messages';
+import { isBatchId, jobWorkflowId } from '../contract/messages';
 import type { JobReport, SearchAttributeName } from '../contract/messages';
 import type { Store } from '../store';
 import { findJson, jsonText } from '../store/jsonl';
-import { readJobTotals } from './archive/totals';
+import { readClosedJob } from './archive/totals';
 import type { Dependencies } from './dependencies';
 import { giveUp } from './failure';
 
@@ -21,6 +21,7 @@ export function createBatchActivities({ store, temporal }: Dependencies): Pick<B
   return {
     async acceptBatch({ batchId, input, startedAt }): Promise<AcceptedBatch> {
       const parsed = parseInput(input);
+      await refuseRetryOf(store, batchId, parsed);
       if (await store.stat(batchKeys(batchId).manifest)) throw giveUp(failureTypes.batchIdTaken, `Batch ${batchId} is finished; start another one under a new id`);
       await keepInput(store, batchId, parsed, startedAt);
       const { source: _source, classify: _classify, ...rest } = parsed;
@@ -31,9 +32,8 @@ export function createBatchActivities({ store, temporal }: Dependencies): Pick<B
       const reports: JobReport[] = [];
       for (const job of jobs) {
         if (await isRunning(temporal, jobWorkflowId(batchId, job))) continue;
-        // A job that was ended before it could write its documents down has no totals.
-        const totals = (await readJobTotals(store, batchId, job)) ?? { counts: {}, pages: 0, credits: 0 };
-        reports.push({ job, kind: 'closed', limits: null, counts: totals.counts, pages: totals.pages, credits: totals.credits });
+        const closed = await readClosedJob(store, batchId, job);
+        reports.push(closed ? { job, kind: 'closed', limits: null, ...closed } : lostReport(job));
       }
       return reports;
     },
@@ -50,6 +50,19 @@ function parseInput(input: unknown): BatchInput {
   const problems = inputProblems(parsed.error).slice(0, maxProblems);
   throw giveUp(failureTypes.invalidInput, `The input is not valid: ${problems.map(({ field, message }) => `${field} ${message}`).join('; ')}`, problems);
 }
+
+/** The batch whose documents are to be sent again must be another one, and finished: its manifest says which they are. */
+async function refuseRetryOf(store: Store, batchId: string, { source }: BatchInput): Promise<void> {
+  if (!('retryOf' in source)) return;
+  const { retryOf } = source;
+  const refuse = (message: string) => giveUp(failureTypes.invalidInput, `The input is not valid: source.retryOf ${message}`, [{ field: 'source.retryOf', message }]);
+  if (retryOf === batchId) throw refuse('names this batch itself');
+  const finished = isBatchId(retryOf) && (await store.stat(batchKeys(retryOf).manifest)) !== null;
+  if (!finished) throw refuse('names no finished batch of this archive');
+}
+
+/** A job whose workflow ended without an account of its documents: nothing is known of them yet. */
+const lostReport = (job: number): JobReport => ({ job, kind: 'lost', limits: null, counts: {}, pages: 0, credits: 0, resend: null, failedWith: null });
 
 /** Writes input.json; one that is there must say the same, as after a batch was terminated and started again. */
 async function keepInput(store: Store, batchId: string, input: BatchInput, acceptedAt: string): Promise<void> {

@@ -1,12 +1,14 @@
 import { activityInfo } from '@temporalio/activity';
-import type { CreatedJob, JobRef } from '../contract/activities';
+import type { CreatedJob, JobRef, RemoteJob } from '../contract/activities';
 import { createIntentSchema, remoteJobSchema } from '../contract/archive';
 import type { CreateIntent, PlanLine, RemoteJobFile } from '../contract/archive';
 import type { Limits } from '../contract/batch';
 import { jobKeys } from '../contract/keys';
-import { externalId, idempotencyKey } from '../contract/messages';
+import { externalId, idempotencyKey, jobWorkflowId } from '../contract/messages';
+import { webhookPath } from '../contract/webhook-path';
 import { hasResult, isTerminal } from '../domain/job-state';
 import type { Job } from '../plangrep/schemas';
+import type { Store } from '../store';
 import { findJson } from '../store/jsonl';
 import type { Dependencies } from './dependencies';
 import { notYet } from './failure';
@@ -19,24 +21,40 @@ const intentLifeMs = 3_600_000;
 const assumedLifeMs = 7 * 24 * 3_600_000;
 
 type Request = JobRef & { projectId: string };
+type CreateBody = { externalId: string; webhookUrl?: string };
+/** What a call told of a remote job. */
+interface Told {
+  job: Job;
+  /** Plangrep shows it in the first answer to the create call, never again (/api-reference/jobs/create-job). */
+  webhookSecret: string | null;
+}
 
 /**
  * The remote job of a planned job, made at most once. Each attempt takes the next step that is missing and makes at most
  * one remote call: search for a job that an old intent may have made, create, read what an abbreviated answer left out.
  */
 export async function createJobOnce(deps: Dependencies, request: Request): Promise<CreatedJob> {
-  const remote = await readRemote(deps, request);
+  const remote = await readRemote(deps.store, request);
   if (!remote) {
     const intent = await readIntent(deps, request);
-    const found = isOld(intent) ? await search(deps, request, intent) : await create(deps, request, intent);
-    return answer(deps, request, await saveRemote(deps, request, found, intent.externalId));
+    const told = isOld(intent) ? await search(deps, request, intent) : await create(deps, request, intent);
+    return answer(deps, request, await saveRemote(deps, request, told, intent.externalId));
   }
   if (remote.expiresAt !== null) return answer(deps, request, remote);
   const job = await deps.plangrep.getJob(remote.jobId);
-  return answer(deps, request, await saveRemote(deps, request, { ...job, expiresAt: job.expiresAt ?? assumedEnd(remote.createdAt) }, remote.externalId));
+  const told = { job: { ...job, expiresAt: job.expiresAt ?? assumedEnd(remote.createdAt) }, webhookSecret: null };
+  return answer(deps, request, await saveRemote(deps, request, told, remote.externalId, remote.webhookSecret));
 }
 
-async function readRemote({ store }: Dependencies, { batchId, job }: Request): Promise<RemoteJobFile | null> {
+/** The remote job that was made for this one; null when none is known, or when this job has been closed. */
+export async function createdJob(store: Store, ref: JobRef): Promise<RemoteJob | null> {
+  const remote = await readRemote(store, ref);
+  return remote && remoteJob(remote, remote.expiresAt ?? assumedEnd(remote.createdAt));
+}
+
+const remoteJob = ({ jobId, externalId: name, createdAt }: RemoteJobFile, expiresAt: string): RemoteJob => ({ jobId, externalId: name, createdAt, expiresAt });
+
+async function readRemote(store: Store, { batchId, job }: JobRef): Promise<RemoteJobFile | null> {
   return findJson(store, jobKeys(batchId, job).remote, remoteJobSchema);
 }
 
@@ -46,25 +64,34 @@ async function readIntent(deps: Dependencies, request: Request): Promise<CreateI
   return known ?? writeIntent(deps, request, 1);
 }
 
-async function writeIntent({ store }: Dependencies, { batchId, job }: Request, generation: number): Promise<CreateIntent> {
+async function writeIntent(deps: Dependencies, { batchId, job }: Request, generation: number): Promise<CreateIntent> {
   const name = externalId(batchId, job, generation);
-  const intent = { generation, externalId: name, idempotencyKey: idempotencyKey('create', name), at: new Date().toISOString() };
-  await store.write(jobKeys(batchId, job).intent, JSON.stringify(intent));
+  const workflowId = jobWorkflowId(batchId, job);
+  const body = deps.seal.seal(JSON.stringify(createBody(deps, workflowId, name)), workflowId);
+  const intent = { generation, externalId: name, idempotencyKey: idempotencyKey('create', name), body, at: new Date().toISOString() };
+  await deps.store.write(jobKeys(batchId, job).intent, JSON.stringify(intent));
   return intent;
+}
+
+function createBody({ seal, settings: { webhookUrl } }: Dependencies, workflowId: string, name: string): CreateBody {
+  return { externalId: name, ...(webhookUrl !== undefined && { webhookUrl: webhookUrl + webhookPath(workflowId, seal.sign(workflowId)) }) };
 }
 
 const isOld = (intent: CreateIntent): boolean => Date.now() - Date.parse(intent.at) > intentLifeMs;
 
-async function create(deps: Dependencies, request: Request, intent: CreateIntent): Promise<Job> {
-  const body = { externalId: intent.externalId };
-  const { job } = await deps.plangrep.createJob(request.projectId, body, { idempotencyKey: intent.idempotencyKey });
-  return (await isUsable(deps, request, intent, job)) ? job : again(`The job made for ${intent.externalId} is ${job.status}`);
+/** Sends what the intent holds, whatever the settings have become: the same key with another body would be a conflict. */
+async function create(deps: Dependencies, request: Request, intent: CreateIntent): Promise<Told> {
+  const body = JSON.parse(deps.seal.open(intent.body, jobWorkflowId(request.batchId, request.job))) as CreateBody;
+  const { job, webhookSigningSecret } = await deps.plangrep.createJob(request.projectId, body, { idempotencyKey: intent.idempotencyKey });
+  if (await isUsable(deps, request, intent, job)) return { job, webhookSecret: webhookSigningSecret };
+  return again(`The job made for ${intent.externalId} is ${job.status}`);
 }
 
-async function search(deps: Dependencies, request: Request, intent: CreateIntent): Promise<Job> {
+async function search(deps: Dependencies, request: Request, intent: CreateIntent): Promise<Told> {
   for await (const job of deps.plangrep.listJobs(request.projectId)) {
     if (job.externalId !== intent.externalId) continue;
-    return (await isUsable(deps, request, intent, job)) ? job : again(`The job found for ${intent.externalId} is ${job.status}`);
+    if (await isUsable(deps, request, intent, job)) return { job, webhookSecret: null };
+    return again(`The job found for ${intent.externalId} is ${job.status}`);
   }
   await deps.store.write(jobKeys(request.batchId, request.job).intent, JSON.stringify({ ...intent, at: new Date().toISOString() }));
   return again(`No job was found for ${intent.externalId}`);
@@ -81,7 +108,8 @@ function again(message: string): never {
   throw notYet(message, 1);
 }
 
-async function saveRemote({ store }: Dependencies, request: Request, job: Job, name: string): Promise<RemoteJobFile> {
+/** The job's id and its secret become known in one write, so that neither is ever without the other. `sealed`: a secret known before. */
+async function saveRemote(deps: Dependencies, request: Request, { job, webhookSecret }: Told, name: string, sealed: string | null = null): Promise<RemoteJobFile> {
   const remote: RemoteJobFile = {
     jobId: job.id,
     externalId: name,
@@ -89,9 +117,10 @@ async function saveRemote({ store }: Dependencies, request: Request, job: Job, n
     expiresAt: job.expiresAt ?? null,
     maxFiles: job.limits?.maxFiles ?? null,
     maxBytes: job.limits?.maxDeclaredBytes ?? null,
+    webhookSecret: webhookSecret === null ? sealed : deps.seal.seal(webhookSecret, jobWorkflowId(request.batchId, request.job)),
   };
-  await saveJobFile(store, request, { ...job, externalId: name });
-  await store.write(jobKeys(request.batchId, request.job).remote, JSON.stringify(remote));
+  await deps.store.write(jobKeys(request.batchId, request.job).remote, JSON.stringify(remote));
+  await saveJobFile(deps.store, request, { ...job, externalId: name });
   return remote;
 }
 
@@ -100,7 +129,7 @@ const assumedEnd = (createdAt: string): string => new Date(Date.parse(createdAt)
 async function answer({ store }: Dependencies, { batchId, job }: Request, remote: RemoteJobFile): Promise<CreatedJob> {
   if (remote.expiresAt === null) return again(`Job ${remote.jobId} was created; its deadline is not known yet`);
   const lowered = loweredLimits(await readJobLines(store, batchId, job), remote);
-  return { jobId: remote.jobId, externalId: remote.externalId, expiresAt: remote.expiresAt, lowered };
+  return { ...remoteJob(remote, remote.expiresAt), lowered, webhookSecret: remote.webhookSecret };
 }
 
 /** The created job's limits, when its documents exceed them. */

@@ -20,6 +20,8 @@ export interface Dependencies {
 export interface ActivitySettings {
   /** Shortest delay between two polls of one job. */
   minPollMs: number;
+  /** Public base address that Plangrep posts webhooks to, without a slash at the end. Absent: jobs are polled only. */
+  webhookUrl?: string;
   /** Delay between two polls of a project that is being set up. */
   projectPollMs: number;
   /** Calls a second of this process to the API from the transfer and archive queues; signed PUTs go elsewhere and do not count. */

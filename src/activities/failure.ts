@@ -1,14 +1,11 @@
 import { hostname } from 'node:os';
 import { activityInfo, cancellationSignal } from '@temporalio/activity';
 import { ApplicationFailure, ApplicationFailureCategory, TemporalFailure } from '@temporalio/common';
-import { failureTypes } from '../contract/failures';
+import { failureTypes, nonRetryableTypes } from '../contract/failures';
 import type { FailureType } from '../contract/failures';
 import { AuthError, BusyError, ConflictError, ContractError, CreditError, PlangrepError, RejectedError, TransportError } from '../plangrep/errors';
 import { BrokenFileError } from '../store/jsonl';
 import { StoreError } from '../store/store-error';
-
-/** How long a call that lacks credits waits before it is tried again, in ms. */
-const creditRetryMs = 5 * 60_000;
 
 /** Longest message that goes into a history, in characters; the server itself cuts failures at 4 KB. */
 const maxMessage = 1_500;
@@ -20,7 +17,19 @@ export const giveUp = (type: FailureType, message: string, ...details: unknown[]
 
 /** Not there yet: the activity is tried again after `delayMs`, at no cost in history. */
 export const notYet = (message: string, delayMs: number): ApplicationFailure =>
-  ApplicationFailure.create({ type: failureTypes.notYet, message, nextRetryDelay: Math.max(1, delayMs), category: ApplicationFailureCategory.BENIGN });
+  ApplicationFailure.create({ type: failureTypes.notYet, message: shortened(message), nextRetryDelay: Math.max(1, delayMs), category: ApplicationFailureCategory.BENIGN });
+
+/** Whether Temporal would run the activity again after this failure. Cancellation is none that it would. */
+const isRetried = (failure: Error): failure is ApplicationFailure =>
+  failure instanceof ApplicationFailure && !failure.nonRetryable && !nonRetryableTypes.includes(failure.type ?? '');
+
+/** The failure of `error`, retried no sooner than after `delayMs`: for calls that must keep their distance even when one of them failed. */
+export function noSooner(error: unknown, delayMs: number): Error {
+  const failure = toFailure(error);
+  if (!isRetried(failure) || Number(failure.nextRetryDelay ?? 0) >= delayMs) return failure;
+  const { type, message, category, cause } = failure;
+  return ApplicationFailure.create({ type: type!, message, nextRetryDelay: delayMs, ...(category && { category }), ...(cause && { cause }) });
+}
 
 /**
  * What Temporal is told of an error: the only such mapping. Failures that are made already, and cancellation, pass untouched.
@@ -41,21 +50,25 @@ function fromPlangrep(error: PlangrepError): ApplicationFailure {
   const details = { status, code };
   if (error instanceof BusyError) return retryable(failureTypes.busy, message, error.retryAfterMs);
   if (error instanceof TransportError) return retryable(failureTypes.unreachable, message);
-  if (error instanceof CreditError) {
-    const category = ApplicationFailureCategory.BENIGN;
-    return ApplicationFailure.create({ type: failureTypes.insufficientCredit, message, nextRetryDelay: creditRetryMs, category });
-  }
+  if (error instanceof CreditError) return expected(failureTypes.insufficientCredit, message, details);
   if (error instanceof AuthError) return giveUp(failureTypes.unauthorized, message, details);
   if (error instanceof ConflictError) return giveUp(failureTypes.idempotencyConflict, message, details);
   if (error instanceof ContractError) return giveUp(failureTypes.contractViolation, message, { ...details, issues: error.issues.slice(0, 20) });
-  if (error instanceof RejectedError) return giveUp(status === 404 ? failureTypes.notFound : failureTypes.rejected, message, details);
+  if (error instanceof RejectedError) return giveUp(saysGone(error) ? failureTypes.notFound : failureTypes.rejected, message, details);
   return retryable(failureTypes.internal, message);
 }
+
+/** Storage that does not know a signed URL says nothing about the job. */
+const saysGone = ({ status, origin }: RejectedError): boolean => (status === 404 || status === 410) && origin === 'api';
+
+/** A failure that no retry can mend and that is no fault of ours: the workflow waits and takes the step again. */
+const expected = (type: FailureType, message: string, ...details: unknown[]): ApplicationFailure =>
+  ApplicationFailure.create({ type, message: shortened(message), nonRetryable: true, category: ApplicationFailureCategory.BENIGN, details });
 
 const retryable = (type: FailureType, message: string, delayMs: number | null = null): ApplicationFailure =>
   ApplicationFailure.create({ type, message: shortened(message), ...(delayMs !== null && { nextRetryDelay: Math.max(1, delayMs) }) });
 
-/** The same activities, each failing only with what {@link toFailure} makes. */
+/** The same activities, each failing only with what {@link toFailure} makes, and in time for warnings; see {@link inTime}. */
 export function withFailures<T extends object>(activities: T): T {
   const wrapped = Object.entries(activities).map(([name, run]) => [
     name,
@@ -63,12 +76,25 @@ export function withFailures<T extends object>(activities: T): T {
       try {
         return await (run as (...args: unknown[]) => unknown)(...args);
       } catch (error) {
-        throw toFailure(error);
+        throw inTime(toFailure(error), args[0]);
       }
     },
   ]);
   return Object.fromEntries(wrapped) as T;
 }
+
+/**
+ * A failure that would be retried although its request's `warnAt` has passed ends the step as `DeadlineNears`, so that the job can
+ * warn without a timer of its own; what failed is repeated in the message, its type in the details.
+ */
+function inTime(failure: Error, request: unknown): Error {
+  const { warnAt } = (request ?? {}) as { warnAt?: string | null };
+  if (!warnAt || !hasPassed(warnAt) || !isRetried(failure)) return failure;
+  return expected(failureTypes.deadlineNears, `The deadline nears, and this step is not done: ${failure.message}`, { type: failure.type });
+}
+
+/** Whether an instant (ISO) is now or behind us. */
+export const hasPassed = (at: string): boolean => Date.now() >= Date.parse(at);
 
 /** The attempt that runs now, from 1. */
 export const attempt = (): number => activityInfo().attempt;

@@ -1,53 +1,106 @@
-import type { ApiActivities, EndedJob, JobRef, RemoteJob } from '../contract/activities';
+import type { ApiActivities, JobRef, JobSight, OnRemoteJob, RemoteJob } from '../contract/activities';
 import { failureTypes } from '../contract/failures';
 import { jobKeys } from '../contract/keys';
-import { isTerminal, takesUploads } from '../domain/job-state';
+import { blockedStatus, isTerminal, takesUploads } from '../domain/job-state';
 import { pollDelayMs } from '../domain/pacing';
 import { ContractError, RejectedError } from '../plangrep/errors';
 import type { Job } from '../plangrep/schemas';
 import type { Dependencies } from './dependencies';
-import { createJobOnce } from './create-job';
-import { attempt, giveUp, notYet } from './failure';
+import { createJobOnce, createdJob } from './create-job';
+import { attempt, giveUp, hasPassed, noSooner, notYet } from './failure';
 import { saveJobFile } from './job-file';
 import { completionOf } from './upload/completion';
 
-type OnRemoteJob = JobRef & { remote: RemoteJob };
+type JobActivities = Pick<ApiActivities, 'createJob' | 'completeUploads' | 'awaitJob' | 'resumeJob' | 'cancelJob' | 'abandonJob'>;
+type AwaitRequest = Parameters<ApiActivities['awaitJob']>[0];
 
-/** Activities that make one remote call for a job: create, complete, read, cancel. */
-export function createJobActivities(deps: Dependencies): Pick<ApiActivities, 'createJob' | 'completeUploads' | 'awaitJob' | 'cancelJob'> {
+/** Activities that make one remote call for a job: create, complete, read, resume, cancel. */
+export function createJobActivities(deps: Dependencies): JobActivities {
   return {
     createJob: async (request) => ((await deps.store.stat(jobKeys(request.batchId, request.job).documents)) ? null : createJobOnce(deps, request)),
     completeUploads: (request) => completeUploads(deps, request),
     awaitJob: (request) => awaitJob(deps, request),
+    resumeJob: (request) => resumeJob(deps, request),
     cancelJob: (request) => cancelJob(deps, request),
+    abandonJob: (request) => abandonJob(deps, request),
   };
 }
 
+/** A job that is gone because its deadline has passed is left to `awaitJob`, which says so. */
 async function completeUploads(deps: Dependencies, { batchId, job, remote }: OnRemoteJob): Promise<void> {
   const { body, idempotencyKey } = await completionOf(deps, { batchId, job, remote });
   try {
     await deps.plangrep.completeUploads(remote.jobId, body, { idempotencyKey });
   } catch (error) {
+    if (isExpired(error, remote)) return;
     if (!(error instanceof RejectedError) || error.status !== 409) throw error;
     // An earlier attempt may have got through: then the job has left the upload window (/api-reference/uploads/complete-uploads).
     const current = await readJob(deps, remote);
-    if (!current || takesUploads(current.status)) throw error;
+    if (current && takesUploads(current.status)) throw error;
   }
 }
 
-async function awaitJob(deps: Dependencies, { batchId, job, remote }: OnRemoteJob): Promise<EndedJob> {
-  const current = await lookAt(deps, remote);
+/** Looks keep their distance also when one failed: whatever is retried here asks Plangrep again. */
+async function awaitJob(deps: Dependencies, request: AwaitRequest): Promise<JobSight> {
+  try {
+    return await look(deps, request);
+  } catch (error) {
+    throw noSooner(error, nextLookMs(deps, request));
+  }
+}
+
+async function look(deps: Dependencies, request: AwaitRequest): Promise<JobSight> {
+  const { batchId, job, remote, until } = request;
+  if (isTooSoon(request)) throw notYet(`Job ${remote.jobId} was looked at a moment ago and is not at its end`, nextLookMs(deps, request));
+  const current = await lookAt(deps, request);
   if (current && isTerminal(current.status)) {
     await saveJobFile(deps.store, { batchId, job }, current);
-    return { status: current.status, error: current.error ?? null, creditsDebited: current.billing?.creditsDebited ?? null };
+    return { kind: 'ended', status: current.status, error: current.error ?? null, creditsDebited: current.billing?.creditsDebited ?? null };
   }
-  if (!current || hasPassed(remote.expiresAt)) return { status: 'expired', error: null, creditsDebited: null };
-  throw lookAgain(deps, `Job ${remote.jobId} is ${current.status}`);
+  if (!current || hasPassed(remote.expiresAt)) return { kind: 'ended', status: 'expired', error: null, creditsDebited: null };
+  if (current.status === blockedStatus && until.includes('blocked')) return { kind: 'blocked' };
+  if (current.status === 'processing' && until.includes('working')) return { kind: 'working' };
+  throw notYet(`Job ${remote.jobId} is ${current.status}`, nextLookMs(deps, request));
 }
 
-async function cancelJob({ plangrep, store }: Dependencies, { batchId, job, remote }: OnRemoteJob): Promise<void> {
+/**
+ * A job that is only waited for to work again has just been seen blocked. And one whose warning is due has been looked at not long ago:
+ * the workflow warns and takes this step again at once, so this attempt leaves the look to that one.
+ */
+function isTooSoon({ until, warnAt }: AwaitRequest): boolean {
+  if (attempt() === 1) return until.length === 1 && until[0] === 'working';
+  return warnAt !== null && hasPassed(warnAt);
+}
+
+function nextLookMs({ settings }: Dependencies, { remote, warnAt }: AwaitRequest): number {
+  const polling = { minPollMs: settings.minPollMs, webhooks: settings.webhookUrl !== undefined };
+  const marks = [remote.expiresAt, warnAt].flatMap((at) => (at === null ? [] : [Date.parse(at)]));
+  return pollDelayMs(attempt(), polling, Date.now(), marks);
+}
+
+/** A job that is in another state, or gone because its deadline has passed, has no need of it: the next look tells (/api-reference/jobs/resume-job). */
+async function resumeJob({ plangrep }: Dependencies, { remote }: OnRemoteJob): Promise<void> {
   try {
-    await saveJobFile(store, { batchId, job }, await plangrep.cancelJob(remote.jobId));
+    await plangrep.resumeJob(remote.jobId);
+  } catch (error) {
+    if (error instanceof ContractError || isExpired(error, remote)) return;
+    if (!(error instanceof RejectedError) || isGone(error)) throw error;
+  }
+}
+
+async function cancelJob(deps: Dependencies, { batchId, job, remote }: OnRemoteJob): Promise<void> {
+  await cancel(deps, { batchId, job }, remote.jobId);
+}
+
+async function abandonJob(deps: Dependencies, ref: JobRef): Promise<RemoteJob | null> {
+  const remote = await createdJob(deps.store, ref);
+  if (remote) await cancel(deps, ref, remote.jobId);
+  return remote;
+}
+
+async function cancel({ plangrep, store }: Dependencies, ref: JobRef, jobId: string): Promise<void> {
+  try {
+    await saveJobFile(store, ref, await plangrep.cancelJob(jobId));
   } catch (error) {
     // Already terminal, or gone (/api-reference/jobs/cancel-job).
     if (!(error instanceof RejectedError)) throw error;
@@ -55,26 +108,25 @@ async function cancelJob({ plangrep, store }: Dependencies, { batchId, job, remo
 }
 
 /** A look that can be repeated: a body that makes no sense is no reason to give up a paid job. */
-async function lookAt(deps: Dependencies, remote: RemoteJob): Promise<Job | null> {
+async function lookAt(deps: Dependencies, request: AwaitRequest): Promise<Job | null> {
   try {
-    return await readJob(deps, remote);
+    return await readJob(deps, request.remote);
   } catch (error) {
-    if (error instanceof ContractError) throw lookAgain(deps, error.message);
-    if (isGone(error)) throw giveUp(failureTypes.notFound, `Plangrep does not know job ${remote.jobId} any more, before its deadline`);
+    if (error instanceof ContractError) throw notYet(error.message, nextLookMs(deps, request));
+    if (isGone(error)) throw giveUp(failureTypes.notFound, `Plangrep does not know job ${request.remote.jobId}, although its deadline has not passed`);
     throw error;
   }
 }
 
 /** The job, or null when it is gone because its deadline has passed. */
-async function readJob({ plangrep }: Dependencies, { jobId, expiresAt }: RemoteJob): Promise<Job | null> {
+async function readJob({ plangrep }: Dependencies, remote: RemoteJob): Promise<Job | null> {
   try {
-    return await plangrep.getJob(jobId);
+    return await plangrep.getJob(remote.jobId);
   } catch (error) {
-    if (isGone(error) && hasPassed(expiresAt)) return null;
+    if (isExpired(error, remote)) return null;
     throw error;
   }
 }
 
-const lookAgain = ({ settings }: Dependencies, why: string) => notYet(why, pollDelayMs(attempt(), settings.minPollMs));
 const isGone = (error: unknown): boolean => error instanceof RejectedError && (error.status === 404 || error.status === 410);
-const hasPassed = (at: string): boolean => Date.now() >= Date.parse(at);
+const isExpired = (error: unknown, { expiresAt }: RemoteJob): boolean => isGone(error) && hasPassed(expiresAt);

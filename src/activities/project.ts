@@ -1,5 +1,6 @@
 import type { ApiActivities } from '../contract/activities';
 import { failureTypes } from '../contract/failures';
+import { RejectedError } from '../plangrep/errors';
 import type { Project } from '../plangrep/schemas';
 import { nearNames } from '../domain/near-names';
 import type { Dependencies } from './dependencies';
@@ -22,10 +23,8 @@ export function createProjectActivities({ plangrep, settings }: Dependencies): P
     },
 
     async createProject({ name }) {
-      // No idempotency key exists for projects, but names are unique: after a doubtful attempt the list tells.
       const existing = attempt() > 1 ? matchProject(await plangrep.listProjects(), name) : undefined;
-      const project = existing ?? (await plangrep.createProject(name));
-      return { projectId: project.id };
+      return { projectId: (existing ?? (await createOrFind(plangrep, name))).id };
     },
 
     async awaitProject({ projectId, since }) {
@@ -41,6 +40,20 @@ export function createProjectActivities({ plangrep, settings }: Dependencies): P
       throw giveUp(failureTypes.projectNotReady, `Project ${projectId} is "${project.status}" after ${Math.round(waitedMs / 1000)} s; it must be ready before jobs can start`);
     },
   };
+}
+
+/**
+ * No idempotency key exists for projects, but names are unique: after a doubtful attempt the list tells, and a refusal may mean that an
+ * earlier call, made before the gate closed, had got through.
+ */
+async function createOrFind(plangrep: Dependencies['plangrep'], name: string): Promise<Project> {
+  try {
+    return await plangrep.createProject(name);
+  } catch (error) {
+    const existing = error instanceof RejectedError ? matchProject(await plangrep.listProjects(), name) : undefined;
+    if (!existing) throw error;
+    return existing;
+  }
 }
 
 /** The project with this id, else the one with this name. */

@@ -77,7 +77,10 @@ export class PlangrepClient {
   /** Safe to repeat with the same key and body. @throws ConflictError when the key was used with another body; /api-reference/jobs/create-job */
   async createJob(projectId: string, body: { externalId?: string; webhookUrl?: string }, { idempotencyKey, ...options }: IdempotentOptions): Promise<JobCreation> {
     const path = `/projects/${segment(projectId)}/jobs`;
-    const created = await this.transport.json({ method: 'POST', path, body: JSON.stringify(body), headers: keyHeader(idempotencyKey), ...options }, createdJobSchema);
+    // Whoever knows the address can post to it: its last part is what nobody can guess.
+    const secrets = body.webhookUrl === undefined ? [] : [body.webhookUrl, body.webhookUrl.slice(body.webhookUrl.lastIndexOf('/') + 1)];
+    const call: ApiCall = { method: 'POST', path, body: JSON.stringify(body), headers: keyHeader(idempotencyKey), secrets, ...options };
+    const created = await this.transport.json(call, createdJobSchema);
     return { job: created.job, idempotent: created.idempotent ?? false, webhookSigningSecret: created.webhookSigningSecret ?? null };
   }
 

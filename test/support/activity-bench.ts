@@ -8,7 +8,8 @@ import { MockActivityEnvironment } from '@temporalio/testing';
 import { DefaultLogger } from '@temporalio/worker';
 import { createActivities, type Activities } from '../../src/activities';
 import { createPace } from '../../src/activities/pace';
-import type { RemoteJob } from '../../src/contract/activities';
+import type { ActivitySettings } from '../../src/activities/dependencies';
+import type { OnRemoteJob, RemoteJob } from '../../src/contract/activities';
 import { uploadRecordSchema, type UploadRecord } from '../../src/contract/archive';
 import { batchInputSchema, type BatchInputOptions } from '../../src/contract/batch';
 import { batchKeys, jobKeys } from '../../src/contract/keys';
@@ -27,6 +28,11 @@ export class ActivityBench {
   readonly batchId = 'bench';
   /** For calls below the activities. */
   readonly completionDeps: { store: FolderStore; seal: Seal };
+  /** What the activities are set to; a change counts from the next call on. */
+  readonly settings: ActivitySettings = { minPollMs: 1000, projectPollMs: 1000, transferRequestsPerSecond: 1000, creditsPerDrawingPage: 10, creditsPerDocumentPage: 1 };
+
+  /** Stands for Temporal, which most activities never ask: a test gives it what it needs. */
+  readonly temporal: object = {};
 
   private constructor(
     readonly simulator: Simulator,
@@ -41,8 +47,8 @@ export class ActivityBench {
       plangrep,
       seal,
       pace: createPace(1000),
-      temporal: {} as Client, // none of the activities used here asks Temporal
-      settings: { minPollMs: 1000, projectPollMs: 1000, transferRequestsPerSecond: 1000, creditsPerDrawingPage: 10, creditsPerDocumentPage: 1 },
+      temporal: this.temporal as Client,
+      settings: this.settings,
     });
   }
 
@@ -72,13 +78,24 @@ export class ActivityBench {
   async plan(input: Partial<BatchInputOptions> = {}): Promise<void> {
     const parsed = batchInputSchema.parse({ project: 'Quickstart', source: { folder: this.source }, ...input });
     await this.store.write(batchKeys(this.batchId).input, jsonText({ batchId: this.batchId, input: parsed, acceptedAt: new Date().toISOString() }));
-    await this.run(this.activities.transfer.planBatch, { batchId: this.batchId });
+    await this.run(this.activities.transfer.planBatch, { batchId: this.batchId, projectId: null });
   }
 
   /** Job 1, created. */
   async create(attempt = 1): Promise<RemoteJob> {
-    const { lowered: _lowered, ...remote } = (await this.run(this.activities.api.createJob, this.createRequest, attempt))!;
+    const { lowered: _lowered, webhookSecret: _secret, ...remote } = (await this.run(this.activities.api.createJob, this.createRequest, attempt))!;
     return remote;
+  }
+
+  /** What activities on job 1's remote job are asked with. */
+  onRemote(remote: RemoteJob, warnAt: string | null = null): OnRemoteJob {
+    return { batchId: this.batchId, job: 1, remote, warnAt };
+  }
+
+  /** Sends job 1's documents. */
+  async upload(remote: RemoteJob): Promise<void> {
+    const { projectId } = this.createRequest;
+    await this.run(this.activities.transfer.uploadDocuments, { ...this.onRemote(remote), projectId, upload: 'signed' as const, skipProcessed: false });
   }
 
   readonly createRequest = { batchId: this.batchId, job: 1, projectId: 'proj_quickstart' };

@@ -25,8 +25,8 @@ export interface CliStack {
   stop(): Promise<void>;
 }
 
-/** Starts a {@link CliStack}; no worker runs until it is asked for. */
-export async function startCliStack(options: { simulator?: SimulatorOptions; temporal?: LocalTemporalOptions } = {}): Promise<CliStack> {
+/** Starts a {@link CliStack}; no worker runs until it is asked for. `env`: more variables, such as `PLANGREP_WEBHOOK_URL`. */
+export async function startCliStack(options: { simulator?: SimulatorOptions; temporal?: LocalTemporalOptions; env?: Record<string, string> } = {}): Promise<CliStack> {
   // The server first: when there is none to be had, nothing else may be left running.
   const temporal = await startLocalTemporal(options.temporal);
   const simulator = await startSimulator({ jobMs: 200, pageMs: 0, ...options.simulator });
@@ -41,6 +41,7 @@ export async function startCliStack(options: { simulator?: SimulatorOptions; tem
     PLANGREP_SECRET_KEY: randomBytes(32).toString('base64'),
     PLANGREP_MIN_POLL_SECONDS: '1',
     PLANGREP_REQUESTS_PER_SECOND: '200',
+    ...options.env,
   };
   const workers: RunningCli[] = [];
   return {

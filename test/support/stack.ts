@@ -24,6 +24,10 @@ export class Stack {
   readonly store: FolderStore;
   readonly batches: BatchClient;
   readonly plangrep: PlangrepClient;
+  /** What the activities seal and sign with; a webhook receiver needs the same. */
+  readonly seal = new Seal(randomBytes(32));
+  /** Where Plangrep posts webhooks to; set it before the activities are made. Null: jobs are polled only. */
+  webhookUrl: string | null = null;
 
   private constructor(
     readonly env: TestWorkflowEnvironment,
@@ -69,10 +73,17 @@ export class Stack {
     return createActivities({
       store: this.store,
       plangrep: this.plangrep,
-      seal: new Seal(randomBytes(32)),
+      seal: this.seal,
       pace: createPace(1000),
       temporal: this.env.client,
-      settings: { minPollMs: 1000, projectPollMs: 1000, transferRequestsPerSecond: 1000, creditsPerDrawingPage: 10, creditsPerDocumentPage: 1 },
+      settings: {
+        minPollMs: 1000,
+        projectPollMs: 1000,
+        ...(this.webhookUrl !== null && { webhookUrl: this.webhookUrl }),
+        transferRequestsPerSecond: 1000,
+        creditsPerDrawingPage: 10,
+        creditsPerDocumentPage: 1,
+      },
     });
   }
 

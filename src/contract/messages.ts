@@ -151,17 +151,20 @@ export interface JobInput {
   attributes: SearchAttributeName[];
 }
 
-/** What a job run hands to the next one. */
+/** What a job run hands to the next one, while it waits. */
 export interface JobState {
   remote: RemoteJob;
-  /** Of the marks at half and at a tenth of the time, how many are behind it. */
-  warnings: number;
+  /** Plangrep's status as last known. */
+  status: string;
+  phase: 'waiting' | 'blocked' | 'resuming';
   /** A webhook came that no read has answered. */
   hinted: boolean;
-  /** Blocked at Plangrep. */
-  blocked: boolean;
-  /** The batch said that a blocked job, or a refused call, may go on. */
+  /** Of the warnings about the deadline, how many are behind it. */
+  warnings: number;
+  /** The batch said that a refused call may be made again. */
   released: boolean;
+  /** The batch said that the blocked job may be resumed. */
+  resumeAsked: boolean;
 }
 
 /** A job's report to its batch: always sent, whether it went well or not. */

@@ -1,9 +1,10 @@
 import { ActivityFailure, ApplicationFailure, setCurrentDetails } from '@temporalio/workflow';
-import type { BatchProgress, BatchStatus } from '../contract/batch';
+import type { BatchProgress, BatchStatus, GateReason } from '../contract/batch';
 import { failureTypes } from '../contract/failures';
 import { noProgress } from '../contract/messages';
 import type { BatchState } from '../contract/messages';
 import { recordAttributes } from './attributes';
+import { table } from './details';
 
 /** `DocumentsDone` changes in the web UI's list at most this often, in ms: each change is an action. */
 const showEveryMs = 60_000;
@@ -12,41 +13,91 @@ const showEveryMs = 60_000;
 export function newBatch(batchId: string, startedAt: string): BatchState {
   return {
     batchId,
-    input: { project: '', limits: {}, maxConcurrentJobs: 1, upload: 'auto', createProject: false, allowEmpty: false, labels: {} },
+    input: {
+      project: '', limits: {}, maxConcurrentJobs: 1, upload: 'auto', createProject: false, allowEmpty: false, skipProcessed: false,
+      retryFailedDocuments: 0, retryPartialDocuments: false, splitFailedJobs: false, probe: true, labels: {},
+    },
     projectId: '',
     attributes: [],
     nextJob: 1,
     plannedJobs: 0,
     nextFollowUp: 1,
     waiting: [],
+    resends: [],
     open: [],
+    adopted: [],
+    lost: [],
     lowered: null,
+    gate: null,
+    probes: 0,
+    blocked: [],
+    goingOn: null,
+    warnings: [],
+    failures: null,
+    cancelled: false,
     startedAt,
     shownAt: 0,
     progress: noProgress(),
   };
 }
 
+const closedStatus: Record<GateReason, BatchStatus> = {
+  paused: 'paused',
+  insufficient_credits: 'blocked_credits',
+  unauthorized: 'blocked_auth',
+  job_not_found: 'blocked_auth',
+  failing: 'failing',
+};
+
+/** What a batch that is at its jobs is called. */
+export const runningStatus = ({ gate }: BatchState): BatchStatus => (gate ? closedStatus[gate.reason] : 'running');
+
 /** Shows where the batch stands: in its details always, in the lists when the status changes or a minute has passed. */
 export function showProgress(batch: BatchState, status: BatchStatus = batch.progress.status): void {
   const { progress } = batch;
   const changed = progress.status !== status;
   progress.status = status;
-  setCurrentDetails(details(progress));
+  progress.gate = batch.gate;
+  progress.warning = batch.warnings.toSorted((a, b) => a.expiresAt.localeCompare(b.expiresAt))[0] ?? null;
+  progress.jobs.open = batch.open.length;
+  setCurrentDetails(details(batch));
   if (!changed && Date.now() - batch.shownAt < showEveryMs) return;
   batch.shownAt = Date.now();
   recordAttributes(batch.attributes, { BatchStatus: status, BatchId: batch.batchId, DocumentCount: progress.documents, DocumentsDone: progress.documentsDone });
 }
 
-function details({ status, documents, documentsDone, jobs, counts, error }: BatchProgress): string {
-  const rows = [
-    ['Status', status],
+const causes: Record<GateReason, string> = {
+  paused: 'an operator paused the batch',
+  insufficient_credits: 'credits are used up',
+  unauthorized: 'Plangrep refuses the API key',
+  job_not_found: 'a job that must exist is not there for this API key',
+  failing: 'three jobs in a row failed with one error',
+};
+const resume = 'send the update `resume` (on this page, or `plangrep-batch resume`)';
+const advice: Record<GateReason, string> = {
+  paused: `to go on, ${resume}`,
+  insufficient_credits: `add credits at Plangrep, then ${resume}`,
+  unauthorized: `put a valid key into the workers' key file, then ${resume}`,
+  job_not_found: `see that key and address are those of the account that made the jobs, then ${resume}`,
+  failing: `look at the failed jobs; to go on, ${resume}`,
+};
+
+function details(batch: BatchState): string {
+  const { gate, progress, failures, cancelled } = batch;
+  const { status, documents, documentsDone, jobs, counts, warning, error } = progress;
+  const probe = gate?.nextProbeAt ? `; tries by itself at ${gate.nextProbeAt}` : '';
+  const failing = gate?.reason === 'failing' && failures ? ` (${failures.code})` : '';
+  return table([
+    ['Status', cancelled && status === 'running' ? 'being cancelled' : status],
     ['Documents', `${documentsDone} of ${documents}`],
     ['Jobs', `${jobs.done} of ${jobs.planned} done, ${jobs.open} open`],
-    ...Object.entries(counts),
-    ...(error ? [['Error', `${error.code}: ${error.message}`]] : []),
-  ];
-  return ['| | |', '|---|---|', ...rows.map(([name, value]) => `| ${name} | ${value} |`)].join('\n');
+    ...Object.entries(counts).map(([outcome, count]): [string, string] => [outcome, String(count)]),
+    ['Gate', gate ? `**closed**: ${causes[gate.reason]}${failing}, since ${gate.since}${probe}` : 'open'],
+    ...(batch.blocked.length > 0 ? [['Waiting jobs', batch.blocked.map(({ job }) => job).join(', ')] as [string, string]] : []),
+    ['Next deadline', warning ? `**${warning.expiresAt}**, job ${warning.job}, less than ${warning.percentLeft} % of its time left` : 'none is near'],
+    ['What to do', gate ? advice[gate.reason] : 'nothing'],
+    ...(error ? [['Error', `${error.code}: ${error.message}`] as [string, string]] : []),
+  ]);
 }
 
 /** What a failed activity says, for people. Anything that is not an expected failure is a bug and passes. */

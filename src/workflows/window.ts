@@ -1,74 +1,113 @@
-import { condition, isCancellation, ParentClosePolicy, sleep, startChild, workflowInfo, WorkflowIdReusePolicy } from '@temporalio/workflow';
+import { CancellationScope, condition, getExternalWorkflowHandle, isCancellation, log, ParentClosePolicy, sleep, startChild, workflowInfo, WorkflowIdReusePolicy } from '@temporalio/workflow';
+import { ChildWorkflowCancellationType } from '@temporalio/workflow';
 import { TypedSearchAttributes, WorkflowExecutionAlreadyStartedError } from '@temporalio/common';
-import type { Limits, Outcome } from '../contract/batch';
-import { failureTypes } from '../contract/failures';
+import type { Counts, Limits, Outcome } from '../contract/batch';
 import { jobWorkflowId } from '../contract/messages';
 import type { BatchState, JobInput, JobReport } from '../contract/messages';
 import { attributePairs } from './attributes';
 import { showProgress } from './batch-state';
+import { countFailure, isOpen, keepGate, leaveGate, throughGate } from './gate';
 import { jobWorkflow } from './job';
 import { batchActivities } from './proxies';
 
-/** How often the open set is compared with Temporal, in ms: it repairs what a terminated job never reported. */
-const reconcileEveryMs = 10 * 60_000;
+/** How often the open set is compared with Temporal, in ms: it repairs what a terminated job never reported. Doubles to the second while nothing comes of it. */
+const reconcileMs = { first: 10 * 60_000, last: 80 * 60_000 };
 
 /**
  * Keeps up to `maxConcurrentJobs` jobs open until all have closed. True when the history is full: jobs that are open
  * then stay open, and the next run goes on with the same set.
  */
 export async function runWindow(batch: BatchState): Promise<boolean> {
-  const lost = watchLostJobs(batch);
-  for (;;) {
-    while (hasFreeSlot(batch)) await startNext(batch, lost.suspect);
-    if (lost.suspected()) await reconcile(batch);
-    else if (batch.open.length === 0) return false;
-    else if (workflowInfo().continueAsNewSuggested) return true;
-    else await condition(() => hasFreeSlot(batch) || batch.open.length === 0 || lost.pending());
+  const lost = new LostJobs();
+  const beside = new CancellationScope();
+  for (const run of [() => lost.watch(), () => keepGate(batch, lost.suspect)]) beside.run(run).catch(unlessCancelled);
+  try {
+    for (;;) {
+      while (hasFreeSlot(batch)) await startNext(batch, lost.suspect);
+      if (batch.lost.length > 0) await recover(batch, lost.suspect);
+      else if (lost.takeSuspicion()) await reconcile(batch);
+      else if (isDone(batch)) return false;
+      else if (workflowInfo().continueAsNewSuggested) return true;
+      else await condition(() => hasFreeSlot(batch) || isDone(batch) || batch.lost.length > 0 || lost.suspected);
+    }
+  } finally {
+    beside.cancel();
   }
 }
 
-const isEnding = (batch: BatchState): boolean => batch.progress.error !== null;
-const hasFreeSlot = (batch: BatchState): boolean =>
-  !isEnding(batch) && batch.open.length < batch.input.maxConcurrentJobs && (batch.waiting.length > 0 || batch.nextJob <= batch.plannedJobs);
+function unlessCancelled(error: unknown): void {
+  if (!isCancellation(error)) throw error;
+}
+
+const isEnding = (batch: BatchState): boolean => batch.cancelled || batch.progress.error !== null;
+const hasMore = ({ waiting, resends, nextJob, plannedJobs }: BatchState): boolean => waiting.length > 0 || resends.length > 0 || nextJob <= plannedJobs;
+const hasFreeSlot = (batch: BatchState): boolean => !isEnding(batch) && isOpen(batch) && batch.open.length < batch.input.maxConcurrentJobs && hasMore(batch);
+const isDone = (batch: BatchState): boolean => batch.open.length === 0 && (isEnding(batch) || !hasMore(batch));
+
+/** Asks every open job to end: each cancels its remote job, sees it end, and reports. */
+export async function cancelOpenJobs(batch: BatchState): Promise<void> {
+  for (const job of batch.open) {
+    try {
+      await getExternalWorkflowHandle(jobWorkflowId(batch.batchId, job)).cancel();
+    } catch {
+      log.warn('A job is not there to be cancelled', { batchId: batch.batchId, job });
+    }
+  }
+}
 
 /** A job's report, from itself or from {@link reconcile}. Repeats and reports of jobs that are not open change nothing. */
 export function closeJob(batch: BatchState, report: JobReport): void {
-  if (!batch.open.includes(report.job)) return;
-  batch.open = batch.open.filter((job) => job !== report.job);
-  if (report.kind === 'overLimits') {
+  const { job, kind } = report;
+  if (!batch.open.includes(job)) return;
+  leaveGate(batch, job);
+  batch.warnings = batch.warnings.filter((warning) => warning.job !== job);
+  if (kind === 'lost') {
+    if (!batch.lost.includes(job)) batch.lost.push(job);
+    return;
+  }
+  for (const set of ['open', 'adopted', 'lost'] as const) batch[set] = batch[set].filter((other) => other !== job);
+  if (kind === 'overLimits') {
     batch.lowered = lowest(batch.lowered, report.limits);
-    batch.waiting.unshift(report.job);
+    batch.waiting.unshift(job);
   } else {
-    addTotals(batch, report);
+    batch.progress.jobs.done += 1;
+    batch.progress.pages += report.pages;
+    batch.progress.credits += report.credits;
+    addCounts(batch, report.counts, 1);
+    // The next ones in line go first: so halves of one job never come in a row before the others had their turn.
+    if (report.resend) batch.resends.push({ job, how: report.resend });
+    countFailure(batch, report.failedWith);
   }
-  if (report.kind === 'unauthorized') {
-    batch.progress.error ??= { code: failureTypes.unauthorized, message: 'Plangrep refuses the API key (401 or 403)' };
-  }
-  showJobs(batch);
-}
-
-function addTotals({ progress }: BatchState, report: JobReport): void {
-  progress.jobs.done += 1;
-  progress.pages += report.pages;
-  progress.credits += report.credits;
-  for (const [outcome, count] of Object.entries(report.counts) as [Outcome, number][]) {
-    progress.counts[outcome] = (progress.counts[outcome] ?? 0) + count;
-    progress.documentsDone += count;
-  }
-}
-
-function showJobs(batch: BatchState): void {
-  batch.progress.jobs.open = batch.open.length;
   showProgress(batch);
 }
 
-/** Starts the next job: one that waits goes before one of the plan. */
+function addCounts({ progress }: BatchState, counts: Counts, sign: 1 | -1): void {
+  for (const [outcome, count] of Object.entries(counts) as [Outcome, number][]) {
+    const left = (progress.counts[outcome] ?? 0) + sign * count;
+    if (left === 0) delete progress.counts[outcome];
+    else progress.counts[outcome] = left;
+    progress.documentsDone += sign * count;
+  }
+}
+
+/** Starts the next job: documents that are sent again go before jobs that wait, and those before jobs of the plan. */
 async function startNext(batch: BatchState, suspect: () => void): Promise<void> {
+  const resend = batch.resends.shift();
+  if (resend) return sendAgain(batch, resend);
   const job = batch.waiting.shift() ?? batch.nextJob++;
   if (batch.lowered && (await split(batch, job, batch.lowered))) return;
   batch.open.push(job);
   await startJob(batch, job, suspect);
-  showJobs(batch);
+  showProgress(batch);
+}
+
+/** Documents of a closed job become jobs of their own, at the end of those that wait; their outcomes so far do not count any more. */
+async function sendAgain(batch: BatchState, { job, how }: BatchState['resends'][number]): Promise<void> {
+  const { jobs, counts, nextFollowUp } = await batchActivities.transfer.resendDocuments({ batchId: batch.batchId, job, how, next: batch.nextFollowUp });
+  batch.nextFollowUp = nextFollowUp;
+  batch.waiting.push(...jobs);
+  batch.progress.jobs.planned += jobs.length;
+  addCounts(batch, counts, -1);
 }
 
 /** Under limits that turned out lower than planned, a job becomes several, which wait in its place. False when it fits. */
@@ -79,55 +118,71 @@ async function split(batch: BatchState, job: number, limits: Limits): Promise<bo
   batch.nextFollowUp = Math.max(nextFollowUp, ...jobs.map((part) => part + 1));
   batch.waiting.unshift(...jobs);
   progress.jobs.planned += jobs.length - 1;
-  progress.counts.rejected = (progress.counts.rejected ?? 0) + rejected;
-  progress.documentsDone += rejected;
+  if (rejected > 0) addCounts(batch, { rejected }, 1);
   return true;
 }
 
 /** A job that runs already, under a batch that was terminated and started again, simply joins the open set. */
 async function startJob({ batchId, projectId, attributes, input }: BatchState, job: number, suspect: () => void): Promise<void> {
-  const argument: JobInput = { batchId, job, projectId, attributes, upload: input.upload === 'form' ? 'form' : 'signed' };
-  try {
-    const child = await startChild(jobWorkflow, {
+  const argument: JobInput = { batchId, job, projectId, attributes, upload: input.upload === 'form' ? 'form' : 'signed', skipProcessed: input.skipProcessed };
+  const start = () =>
+    startChild(jobWorkflow, {
       workflowId: jobWorkflowId(batchId, job),
       args: [argument],
       parentClosePolicy: ParentClosePolicy.ABANDON,
+      // A cancelled batch asks its jobs itself, those of earlier runs too.
+      cancellationType: ChildWorkflowCancellationType.ABANDON,
       workflowIdReusePolicy: WorkflowIdReusePolicy.ALLOW_DUPLICATE,
       staticSummary: `Job ${job} of batch ${batchId}`,
       typedSearchAttributes: new TypedSearchAttributes(attributePairs(attributes, { BatchId: batchId })),
     });
+  try {
+    const child = await CancellationScope.nonCancellable(start);
     child.result().then(() => {}, suspect);
   } catch (error) {
     if (!(error instanceof WorkflowExecutionAlreadyStartedError)) throw error;
   }
 }
 
-/** Notices jobs that end without a report: at once when this run started them, else within {@link reconcileEveryMs}. */
-function watchLostJobs(batch: BatchState) {
-  let pending = false;
-  const suspect = () => {
-    pending = true;
+/** Notices jobs that end without a report: at once when this run started them, else when the open set is compared with Temporal. */
+class LostJobs {
+  suspected = false;
+  readonly suspect = (): void => {
+    this.suspected = true;
   };
-  const tick = async () => {
-    for (;;) {
-      await sleep(reconcileEveryMs);
-      suspect();
+
+  async watch(): Promise<void> {
+    for (let waitMs = reconcileMs.first; ; waitMs = Math.min(2 * waitMs, reconcileMs.last)) {
+      await sleep(waitMs);
+      this.suspect();
     }
-  };
-  tick().catch((error: unknown) => {
-    if (!isCancellation(error)) throw error;
-  });
-  const suspected = () => {
-    const was = pending;
-    pending = false;
-    return was && batch.open.length > 0;
-  };
-  return { suspect, suspected, pending: () => pending };
+  }
+
+  takeSuspicion(): boolean {
+    const was = this.suspected;
+    this.suspected = false;
+    return was;
+  }
 }
 
 async function reconcile(batch: BatchState): Promise<void> {
+  if (batch.open.length === 0) return;
   const reports = await batchActivities.store.findClosedJobs({ batchId: batch.batchId, jobs: batch.open });
   for (const report of reports) closeJob(batch, report);
+}
+
+/** A job whose workflow was lost is started again, once, and finds its remote job; the second time its documents are given up. */
+async function recover(batch: BatchState, suspect: () => void): Promise<void> {
+  const { batchId, projectId } = batch;
+  const job = batch.lost.shift()!;
+  if (!batch.adopted.includes(job) && !isEnding(batch)) {
+    batch.adopted.push(job);
+    return startJob(batch, job, suspect);
+  }
+  const remote = await throughGate(batch, () => batchActivities.urgent.abandonJob({ batchId, job }));
+  const reason = { code: 'job_workflow_lost', message: 'The workflow of this job was ended from outside before the job was done.' } as const;
+  const closed = await batchActivities.store.closeJob({ batchId, job, projectId, remote, ending: { kind: 'ended', outcome: 'failed', reason } });
+  closeJob(batch, { job, kind: 'closed', limits: null, ...closed });
 }
 
 function lowest(one: Limits | null, other: Limits | null): Limits {

@@ -1,6 +1,7 @@
 import { Option, type Command } from 'commander';
 import { wholeNumber } from '../input-flags';
 import type { SimulatorFlags } from '../simulator';
+import type { WebhookFlags } from '../webhook';
 import type { WorkerFlags } from '../worker';
 import { example, outputOf, portNumber, withJson, type Finish } from './command-line';
 
@@ -13,6 +14,7 @@ export function addServices(program: Command, finish: Finish): void {
   example(worker, 'worker --archive /srv/plangrep-archive').action(async (flags: WorkerFlags & { json?: boolean }) => {
     finish(await (await import('../worker.js')).worker(flags, outputOf(flags)));
   });
+  addWebhook(program, finish);
   const simulator = withJson(program.command('simulator').description('A stand-in for Plangrep on this machine, to develop and rehearse against. Its first line says where it listens.'))
     .option('--port <port>', 'port of the API; default 0: any', portNumber)
     .option('--storage-port <port>', 'port of the storage; default 0: any', portNumber)
@@ -32,5 +34,15 @@ export function addServices(program: Command, finish: Finish): void {
     .option('--archive <folder>', 'the archive; default: PLANGREP_ARCHIVE');
   example(doctor, 'doctor --fix').action(async (flags: { fix?: boolean; archive?: string; json?: boolean }) => {
     finish(await (await import('../doctor.js')).doctor(flags, outputOf(flags)));
+  });
+}
+
+function addWebhook(program: Command, finish: Finish): void {
+  const webhook = withJson(program.command('webhook').description("Takes Plangrep's webhooks and passes them on to the jobs' workflows, until Ctrl-C or SIGTERM. Any number may run; none is needed."))
+    .option('--port <port>', 'port to listen on; 0: any; default 8090', portNumber)
+    .option('--host <address>', 'address to listen on; default 127.0.0.1')
+    .option('--metrics-port <port>', 'Prometheus counters on 127.0.0.1 at this port; default: none', portNumber);
+  example(webhook, 'webhook --host 0.0.0.0 --port 8090').action(async (flags: WebhookFlags & { json?: boolean }) => {
+    finish(await (await import('../webhook.js')).webhook(flags, outputOf(flags)));
   });
 }

@@ -9,6 +9,7 @@ import { describeBatch, findBatch, nextExpiry, readProgress, startOf } from './c
 import { registeredAttributes } from './client/registered-attributes';
 import { refuseUnfinished, retryInput, type RetryOptions } from './client/retrying';
 import { readStartArgument } from './client/start-argument';
+import { BatchSchedules } from './client/schedules';
 import { defaultBatchId, inputDigest, retryOfMemo, startOptions } from './client/start-options';
 import { unknownProgress, type BatchListing, type BatchSummary } from './client/summary';
 import { waitForEnd, type WaitOptions } from './client/waiting';
@@ -16,6 +17,10 @@ import { waitForEnd, type WaitOptions } from './client/waiting';
 export { BatchClosedError, BatchIdInUseError, BatchNotFinishedError, BatchNotFoundError, InvalidInputError, NoWorkerError } from './client/errors';
 export type { Cancellation } from './client/operating';
 export type { RetryOptions } from './client/retrying';
+export type { ScheduleOptions, ScheduleOverlap } from './client/schedule-definition';
+export { ScheduleIdInUseError, ScheduleNotFoundError } from './client/schedule-errors';
+export type { BatchSchedule, ScheduledBatch } from './client/schedule-reading';
+export type { BatchSchedules, Triggered } from './client/schedules';
 export type { BatchListing, BatchSummary } from './client/summary';
 export type { WaitOptions } from './client/waiting';
 export type { BatchInput, BatchInputOptions, BatchProgress, BatchStatus, Classification, Counts, DeadlineWarning, Gate, GateReason, InputProblem, Limits, Outcome, Source } from './contract/batch';
@@ -40,12 +45,15 @@ export interface StartedBatch {
 
 /** Starts, watches and steers batches. One instance serves any number of batches and callers. */
 export class BatchClient {
+  /** Batches that start by the clock. */
+  readonly schedules: BatchSchedules;
   readonly #client: Client;
   readonly #webUiUrl: string | null;
   readonly #isArchived: ((batchId: string) => Promise<boolean>) | null;
   #registered: Promise<SearchAttributeName[]> | null = null;
 
   constructor({ client, webUiUrl = null, isArchived }: BatchClientOptions) {
+    this.schedules = new BatchSchedules(client, () => this.#attributes());
     this.#client = client;
     this.#webUiUrl = webUiUrl;
     this.#isArchived = isArchived ?? null;

@@ -1,11 +1,13 @@
 /** The library for programs that use ES modules; `client.js` is the same for CommonJS. */
-export { BatchClient, BatchIdInUseError, BatchNotFoundError, InvalidInputError } from './client.js';
+export { BatchClient, BatchIdInUseError, BatchNotFoundError, InvalidInputError, ScheduleIdInUseError, ScheduleNotFoundError } from './client.js';
 export type {
   BatchClientOptions,
   BatchInput,
   BatchInputOptions,
   BatchListing,
   BatchProgress,
+  BatchSchedule,
+  BatchSchedules,
   BatchStatus,
   BatchSummary,
   Classification,
@@ -13,7 +15,11 @@ export type {
   InputProblem,
   Limits,
   Outcome,
+  ScheduleOptions,
+  ScheduleOverlap,
+  ScheduledBatch,
   Source,
   StartedBatch,
+  Triggered,
   WaitOptions,
 } from './client.js';

@@ -14,21 +14,22 @@ const lists = /\.(jsonl|ndjson|csv)$/i;
 /**
  * SOURCE as an absolute source that is there and has something in it, so that nothing is started for nothing. The worker reads it again.
  * @param archive left out when it lies inside the folder
+ * @param options.mayBeEmpty lets a source pass that has nothing in it yet
  * @throws CliError
  */
-export async function checkSource(argument: string, flags: Pick<InputFlags, 'include' | 'exclude'>, archive: string | null): Promise<Source> {
+export async function checkSource(argument: string, flags: Pick<InputFlags, 'include' | 'exclude'>, archive: string | null, { mayBeEmpty = false } = {}): Promise<Source> {
   if (/^s3:\/\//i.test(argument)) throw new CliError({ code: 'not_supported', message: `${argument}: s3:// is not supported in this version.`, fix: 'Name a folder or a list file.' });
   const path = resolve(argument);
   if (await isFolder(path, argument)) {
     const source = { folder: path, ...(flags.include && { include: flags.include }), ...(flags.exclude && { exclude: flags.exclude }) };
-    if (!(await hasDocument(source, archive))) throw withoutMatch(source);
+    if (!mayBeEmpty && !(await hasDocument(source, archive))) throw withoutMatch(source);
     return source;
   }
   if (!lists.test(path)) {
     throw new CliError({ code: 'source_unsupported', message: `${argument} is neither a folder nor a list file.`, fix: 'A list file ends in .jsonl, .ndjson or .csv; for one document name its folder and add --include.' });
   }
   if (flags.include || flags.exclude) throw new CliError({ code: 'usage', message: '--include and --exclude choose among the files of a folder; a list says itself what is in it.' });
-  await checkList(path);
+  await checkList(path, mayBeEmpty);
   return { list: path };
 }
 
@@ -65,14 +66,14 @@ function withoutMatch({ folder, include, exclude }: { folder: string; include?: 
   });
 }
 
-async function checkList(path: string): Promise<void> {
+async function checkList(path: string, mayBeEmpty: boolean): Promise<void> {
   const broken = new BrokenLines();
   let documents = 0;
   await readable(async () => {
     for await (const read of readList(path, broken)) documents += read.length;
     broken.throwIfAny(path);
   });
-  if (documents === 0) throw new CliError({ code: 'source_empty', message: `The list ${path} names no document.` });
+  if (documents === 0 && !mayBeEmpty) throw new CliError({ code: 'source_empty', message: `The list ${path} names no document.` });
 }
 
 /** Planning's failures as this command's errors. @throws CliError */

@@ -33,7 +33,7 @@ export async function* manifestLines(plan: AsyncIterable<PlacedLine>, source: Li
   for await (const placed of plan) {
     const { job, seq } = placed.line;
     if (job === null) {
-      yield withoutJob(placed.line, originals);
+      yield withoutJob(placed.line, originals, source.originals.has(seq));
       continue;
     }
     if (current.job !== job) current = { job, outcomes: await source.outcomes(job) };
@@ -44,11 +44,16 @@ export async function* manifestLines(plan: AsyncIterable<PlacedLine>, source: Li
   }
 }
 
-function withoutJob(plan: PlanLine, originals: ReadonlyMap<number, Original>): TracedLine {
+function withoutJob(plan: PlanLine, originals: Map<number, Original>, isOriginal: boolean): TracedLine {
   const reason = plan.reason ?? { code: 'unreadable', message: 'The plan gives this document neither a job nor a reason.' };
-  if (plan.duplicateOf === null) return { line: leftOutLine(plan, reason), original: null, plannedJob: null };
+  if (plan.duplicateOf === null) {
+    const line = leftOutLine(plan, reason);
+    // Copies of a document that was passed over were not sent either.
+    if (line.outcome === 'skipped' && isOriginal) originals.set(plan.seq, originalOf(line));
+    return { line, original: null, plannedJob: null };
+  }
   const original = originals.get(plan.duplicateOf);
-  if (!original) throw new BrokenPlanError(`line ${plan.seq} equals document ${plan.duplicateOf}, which no job got before it`);
+  if (!original) throw new BrokenPlanError(`line ${plan.seq} equals document ${plan.duplicateOf}, which no job got and no line passed over before it`);
   return { line: duplicateLine(plan, reason, original), original: original.outcome, plannedJob: null };
 }
 
@@ -86,6 +91,13 @@ export class JobTree {
   /** The planned job that this one is, or was made of. */
   root(job: number): number {
     return this.#roots.get(job) ?? job;
+  }
+
+  /** Whether a job was made of another, or of one that was. */
+  isMadeOf(job: number, other: number): boolean {
+    // Numbers grow from parent to part; a damaged manifest may say otherwise, and must not lead in circles.
+    for (let parent = this.parents.get(job); parent !== undefined && parent < job; job = parent, parent = this.parents.get(job)) if (parent === other) return true;
+    return false;
   }
 
   /** A planned job and all that was made of it. */

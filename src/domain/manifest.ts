@@ -72,6 +72,12 @@ function lineOf(plan: PlanLine, ending: Ending): ManifestLine {
   };
 }
 
+/** Why a document has no outcome in a batch that was cancelled. */
+export const cancelledReason: Reason = { code: 'cancelled', message: 'The batch was cancelled before this document’s job ended.' };
+
+/** Why a document has no outcome: the batch's own reason, that it was cancelled, or that nobody knows. */
+export const missingReason = ({ failure, cancelled }: Pick<ManifestRequest, 'failure' | 'cancelled'>): Reason => failure ?? (cancelled ? cancelledReason : lostReason);
+
 /** What manifest lines add up to. */
 export interface ManifestTally {
   counts: Manifest['counts'];
@@ -81,6 +87,7 @@ export interface ManifestTally {
   bytes: number;
   /** Documents that are processed or skipped, or duplicates of such a one. */
   good: number;
+  /** `documents`: lines that name the job. `credits`: of all of its outcomes, those that a later job took back included. */
   jobs: Map<number, { documents: number; credits: number }>;
   /** Remote documents of the planned job in hand whose pages are counted. */
   counted: { plannedJob: number; documentIds: Set<string> };
@@ -111,8 +118,18 @@ export function addLine(tally: ManifestTally, { line, original, plannedJob }: Tr
   if (plannedJob === null || line.job === null) return;
   tally.bytes += line.sizeBytes ?? 0;
   if (line.result && isNewContent(tally, line, plannedJob)) tally.pages += line.pages ?? 0;
-  const job = tally.jobs.get(line.job) ?? { documents: 0, credits: 0 };
-  tally.jobs.set(line.job, { documents: job.documents + 1, credits: job.credits + (line.credits ?? 0) });
+  jobOf(tally, line.job).documents += 1;
+}
+
+/** Counts what a job says of one document, whether it is the last word or not: what it cost was paid. */
+export function addOutcome(tally: ManifestTally, job: number, { credits }: DocumentOutcome): void {
+  jobOf(tally, job).credits += credits ?? 0;
+}
+
+function jobOf({ jobs }: ManifestTally, job: number): { documents: number; credits: number } {
+  const known = jobs.get(job) ?? { documents: 0, credits: 0 };
+  jobs.set(job, known);
+  return known;
 }
 
 /** Files of equal content in one job can be one document there, with pages that were counted and paid once. */
@@ -125,14 +142,17 @@ function isNewContent(tally: ManifestTally, { documentId }: ManifestLine, planne
   return isNew;
 }
 
-/** How the batch ended: `completed` only when every document is processed or skipped, or a duplicate of such a one. */
-export function finalStatus(tally: ManifestTally, ended: Pick<ManifestRequest, 'failure' | 'error'>): ManifestTotals['status'] {
+/**
+ * How the batch ended: `cancelled` when it was, whatever its documents came to; `completed` only when every document is processed or
+ * skipped, or a duplicate of such a one.
+ */
+export function finalStatus(tally: ManifestTally, ended: Pick<ManifestRequest, 'cancelled' | 'error'>): ManifestTotals['status'] {
+  if (ended.cancelled) return 'cancelled';
   if (ended.error) return 'failed';
-  if (tally.good === tally.counts.documents) return 'completed';
-  return ended.failure?.code === 'cancelled' ? 'cancelled' : 'completed_with_errors';
+  return tally.good === tally.counts.documents ? 'completed' : 'completed_with_errors';
 }
 
-/** The entry of one job. What Plangrep says it debited counts; without that, what its documents add up to. */
+/** The entry of one job. What Plangrep says it debited counts; without that, what its outcomes add up to. */
 export function manifestJob(tally: ManifestTally, job: number, parent: number | null, file: JobFile | null): Manifest['jobs'][number] {
   const { documents, credits } = tally.jobs.get(job) ?? { documents: 0, credits: 0 };
   return { job, jobId: file?.jobId ?? null, status: file?.status ?? null, parent, documents, credits: file?.creditsDebited ?? credits };

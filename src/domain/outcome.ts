@@ -1,6 +1,7 @@
 import type { JobEnding } from '../contract/activities';
 import type { DocumentOutcome, PlanLine, ResultRecord, UploadRecord } from '../contract/archive';
 import type { Outcome, Reason } from '../contract/batch';
+import { isPageLimit } from './resend';
 
 /** All that is known about one document of a job when the job closes. */
 export interface DocumentAccount {
@@ -12,6 +13,10 @@ export interface DocumentAccount {
   /** Null when no remote job was created. */
   jobId: string | null;
   ending: JobEnding;
+  /** Credits that a job without a result was debited; null when it has one, or does not say. */
+  debited: number | null;
+  /** The job was made for no other document that could be sent. */
+  alone: boolean;
   /** Batch-relative path of result.json. */
   resultPath: string;
   /** An earlier document of the job has the same documentId: its pages were paid there. */
@@ -35,20 +40,40 @@ export function documentOutcome(account: DocumentAccount): DocumentOutcome {
     documentId: sent ? (upload.documentId ?? record?.documentId ?? null) : null,
     sha256: upload?.sha256 ?? line.sha256,
     pages: record?.pageCount ?? line.pages,
+    pagesPaid: pagesPaid(account, record),
     credits: record && (paidBefore ? 0 : record.credits),
     result: record && { path: resultPath, index: record.index },
     artifacts: record?.artifacts ?? [],
   };
 }
 
-function verdictOf({ upload, ending }: DocumentAccount, record: ResultRecord | null): Verdict {
+function verdictOf({ upload, ending, alone }: DocumentAccount, record: ResultRecord | null): Verdict {
   if (upload && !upload.sent && upload.reason) {
     const own = { outcome: outcomeOfReason(upload.reason), reason: upload.reason, pagesFailed: null };
-    if (ending.kind === 'archived' || own.outcome === 'rejected') return own;
+    if (ending.kind !== 'ended' || standing.has(own.outcome)) return own;
   }
   if (ending.kind === 'ended') return { outcome: ending.outcome, reason: ending.reason, pagesFailed: null };
   if (!upload?.sent) return failed({ code: 'job_failed', message: 'This document was never sent.' });
+  if (ending.kind === 'failed') return failed(failedJobReason(ending, alone));
   return record ? verdictOfRecord(record) : failed({ code: 'remote_error', message: 'The document was sent, but Plangrep’s result does not mention it.' });
+}
+
+/** Outcomes that lie in the document itself, or in another batch: they stand, whatever became of the job. */
+const standing = new Set<Outcome>(['rejected', 'skipped', 'duplicate']);
+
+/** Why the documents of a failed job failed, and why nothing of it is sent again when credits are the reason. */
+function failedJobReason({ error, creditsDebited }: JobEnding & { kind: 'failed' }, alone: boolean): Reason {
+  const why = error ? `The job failed: ${[error.code, error.message].filter(Boolean).join(': ').slice(0, maxMessage)}` : 'The job failed; Plangrep gave no reason.';
+  const code = alone && isPageLimit(error?.code ?? null) ? 'too_many_pages' : 'job_failed';
+  if (creditsDebited === 0) return { code, message: why };
+  const paid = creditsDebited === null ? 'Plangrep does not say whether it debited credits for the job' : `Plangrep debited ${creditsDebited} credits for the job`;
+  return { code, message: `${why.replace(/[.]?$/, '.')} ${paid}, so it is not split, and nothing of it is sent again.` };
+}
+
+/** Pages of the document that were paid for; null when nothing says. */
+function pagesPaid({ upload, debited }: DocumentAccount, record: ResultRecord | null): number | null {
+  if (!upload?.sent) return 0;
+  return (record && pagesOf(record).good) ?? (debited === 0 ? 0 : null);
 }
 
 const failed = (reason: Reason): Verdict => ({ outcome: 'failed', reason, pagesFailed: null });

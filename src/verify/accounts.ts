@@ -50,6 +50,8 @@ async function checkInput({ store, batchId, findings, manifest }: AccountsCheck)
   const file = await readJson(store, batchKeys(batchId).input, inputFileSchema);
   if (file.batchId !== batchId) findings.add('count', 'input.json', `belongs to batch ${file.batchId}`);
   if (!isDeepStrictEqual({ ...file.input.labels }, { ...manifest.labels })) findings.add('count', 'manifest.json', 'has other labels than input.json');
+  const retryOf = 'retryOf' in file.input.source ? file.input.source.retryOf : null;
+  if (retryOf !== manifest.retryOf) findings.add('count', 'manifest.json', `retries ${manifest.retryOf ?? 'no batch'}, and input.json says ${retryOf ?? 'none'}`);
 }
 
 /** A batch that failed before it had a plan accounts for nothing. */
@@ -82,7 +84,7 @@ async function compareLines(check: AccountsCheck, plan: Plan, tree: JobTree, pla
   let line: ManifestLine | null = null;
   const expected = manifestLines(watched(placedLines(store, batchId, digest), planAccount), {
     originals: await findOriginals(store, batchId),
-    outcomes: (plannedJob) => jobs.outcomes(plannedJob),
+    outcomes: (plannedJob) => jobs.outcomes(plannedJob, tally),
     // Nothing but the line itself says why a lost document has no outcome.
     lost: (placed, plannedJob) => lostLine(placed.line, lostWith(line, tree, plannedJob), line?.reason ?? { code: 'job_workflow_lost', message: '' }),
   });
@@ -149,8 +151,6 @@ function checkManifest(findings: Findings, manifest: Manifest, tally: ManifestTa
 
 function checkStatus(findings: Findings, { status, error }: Manifest, tally: ManifestTally): void {
   // Whether it was cancelled is in no other file.
-  const should = finalStatus(tally, { error, failure: null });
-  if (status !== should && !(status === 'cancelled' && should === 'completed_with_errors')) {
-    findings.add('count', 'manifest.json', `status is ${status}, and comes to ${should}`);
-  }
+  const should = finalStatus(tally, { error, cancelled: status === 'cancelled' });
+  if (status !== should) findings.add('count', 'manifest.json', `status is ${status}, and comes to ${should}`);
 }

@@ -1,6 +1,6 @@
 import { archivedFileSchema, documentOutcomeSchema, jobFileSchema, type ArchivedFile, type DocumentOutcome, type JobFile, type Plan } from '../contract/archive';
 import { jobKeys } from '../contract/keys';
-import type { Settled } from '../domain/manifest';
+import { addOutcome, type ManifestTally, type Settled } from '../domain/manifest';
 import type { JobTree } from '../domain/manifest-lines';
 import { BrokenFileError, findJson, readJsonLines } from '../store/jsonl';
 import type { AccountsCheck } from './accounts';
@@ -37,12 +37,12 @@ export class JobAccounts {
     return this.tree.family(plannedJob).some((job) => this.unknown.has(job));
   }
 
-  /** What the planned job, and the jobs made of it, say of their documents: the last word counts. */
-  async outcomes(plannedJob: number): Promise<Map<number, Settled>> {
+  /** What the planned job, and the jobs made of it, say of their documents: the last word counts, and what each cost joins `tally`. */
+  async outcomes(plannedJob: number, tally: ManifestTally): Promise<Map<number, Settled>> {
     const settled = new Map<number, Settled>();
     for (const job of this.tree.family(plannedJob)) {
       try {
-        await this.#read(plannedJob, job, settled);
+        await this.#read(plannedJob, job, settled, tally);
       } catch (error) {
         if (!(error instanceof BrokenFileError)) throw error;
         this.unknown.add(job);
@@ -52,7 +52,7 @@ export class JobAccounts {
     return settled;
   }
 
-  async #read(plannedJob: number, job: number, settled: Map<number, Settled>): Promise<void> {
+  async #read(plannedJob: number, job: number, settled: Map<number, Settled>, tally: ManifestTally): Promise<void> {
     const { store, batchId, findings, manifest } = this.check;
     const { relative } = jobKeys(batchId, job);
     const paths = ['job.json', 'documents.jsonl', 'files.jsonl'].map((name) => `${relative}/${name}`);
@@ -63,11 +63,11 @@ export class JobAccounts {
     const file = await findJson(store, jobKeys(batchId, job).job, jobFileSchema);
     if (file) this.files.set(job, file);
     const hasDocuments = manifest.sha256[`${relative}/documents.jsonl`] !== undefined;
-    const own = hasDocuments ? await this.#readDocuments(plannedJob, job, settled) : { documents: 0, isClosed: false };
+    const own = hasDocuments ? await this.#readDocuments(plannedJob, job, settled, tally) : { documents: 0, isClosed: false };
     if (file) this.#checkFile(file, job, own);
   }
 
-  async #readDocuments(plannedJob: number, job: number, settled: Map<number, Settled>): Promise<OwnDocuments> {
+  async #readDocuments(plannedJob: number, job: number, settled: Map<number, Settled>, tally: ManifestTally): Promise<OwnDocuments> {
     const keys = jobKeys(this.check.batchId, job);
     const path = `${keys.relative}/documents.jsonl`;
     const files = await this.#readFiles(job);
@@ -81,6 +81,8 @@ export class JobAccounts {
       seen.add(outcome.seq);
       isClosed ||= outcome.outcome !== 'rejected' || outcome.jobId !== null;
       this.#checkArchived(outcome, path, keys.relative, files);
+      this.#checkSentAgain(outcome, job, path, settled.get(outcome.seq));
+      addOutcome(tally, job, outcome);
       settled.set(outcome.seq, { job, outcome });
     }
     return { documents: seen.size, isClosed };
@@ -104,6 +106,15 @@ export class JobAccounts {
       if (!file) this.#problem(path, `document ${seq} points to ${artifact.path}, which files.jsonl does not name`);
       else if (file.sha256 !== artifact.sha256 || file.sizeBytes !== artifact.sizeBytes) this.#problem(path, `document ${seq} has another size or hash for ${artifact.path} than files.jsonl`);
     }
+  }
+
+  /** Only a failed or partial document goes into another job, which was made of the one that had it; and what failed cost nothing. */
+  #checkSentAgain({ seq, outcome, pagesPaid }: DocumentOutcome, job: number, path: string, before: Settled | undefined): void {
+    if ((pagesPaid ?? 0) > 0 && outcome !== 'processed' && outcome !== 'partial') this.#problem(path, `document ${seq} is ${outcome}, and has pages that came out`);
+    if (!before || before.job === job) return;
+    const had = before.outcome.outcome;
+    if (had !== 'failed' && had !== 'partial') this.#problem(path, `has document ${seq}, which is ${had} in job ${before.job}`);
+    else if (!this.tree.isMadeOf(job, before.job)) this.#problem(path, `has document ${seq} of job ${before.job}, which it was not made of`);
   }
 
   /** A job that ended without its closing activity does not know yet whose part it is, nor how many documents it has. */

@@ -7,6 +7,7 @@ export class PlanAccount {
   #documents = 0;
   #rejected = 0;
   #duplicates = 0;
+  #skipped = 0;
   #bytes = 0;
   #pages = 0;
   /** The job whose lines pass, and what was seen of it. */
@@ -29,8 +30,9 @@ export class PlanAccount {
     if ((line.duplicateOf !== null) !== (line.reason?.code === 'duplicate')) this.#problem('plan.jsonl', `line ${line.seq} is half a duplicate`);
     if (line.job === null) {
       this.#closeJob(offset);
-      if (line.duplicateOf === null) this.#rejected += 1;
-      else this.#duplicates += 1;
+      if (line.duplicateOf !== null) this.#duplicates += 1;
+      else if (line.reason?.code === 'skipped') this.#skipped += 1;
+      else this.#rejected += 1;
       return;
     }
     if (line.job !== this.#job) this.#openJob(line.job, offset);
@@ -50,6 +52,7 @@ export class PlanAccount {
     this.#same('documents', plan.documents, this.#documents);
     this.#same('rejected', plan.rejected, this.#rejected);
     this.#same('duplicates', plan.duplicates, this.#duplicates);
+    this.#same('skipped', plan.skipped, this.#skipped);
     this.#same('bytes', plan.bytes, this.#bytes);
     if (plan.pages !== null) this.#same('pages', plan.pages, this.#pages);
     this.#same('sha256', plan.sha256, manifest.sha256['plan.jsonl']);

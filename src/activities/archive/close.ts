@@ -1,15 +1,17 @@
-import type { BatchActivities, JobRef } from '../../contract/activities';
-import { followUpSchema, jobFileSchema, resultRecordSchema, uploadRecordSchema } from '../../contract/archive';
-import type { DocumentOutcome, JobFile, JobTotals, PlanLine, ResultRecord, UploadRecord } from '../../contract/archive';
+import type { BatchActivities, ClosedJob, JobEnding, JobRef } from '../../contract/activities';
+import { documentOutcomeSchema, followUpSchema, jobFileSchema, resultRecordSchema, uploadRecordSchema } from '../../contract/archive';
+import type { DocumentOutcome, JobFile, PlanLine, ResultRecord, UploadRecord } from '../../contract/archive';
 import { batchKeys, jobKeys } from '../../contract/keys';
+import { hasResult, isTerminal } from '../../domain/job-state';
 import { documentOutcome } from '../../domain/outcome';
 import type { Store } from '../../store';
 import { findJson, jsonLines, jsonText, parseJson, readJsonLines, splitLines } from '../../store/jsonl';
 import type { LineRange } from '../../store/jsonl';
+import { recordProcessed } from '../ledger';
 import { readJobLines } from '../plan';
 import { ArchivedFiles, resultName } from './archived-files';
 import type { JobKeys } from './archived-files';
-import { readJobTotals } from './totals';
+import { readClosedJob } from './totals';
 
 type CloseRequest = Parameters<BatchActivities['closeJob']>[0];
 
@@ -17,17 +19,18 @@ type CloseRequest = Parameters<BatchActivities['closeJob']>[0];
  * Writes what became of each document of a job that is over, and removes its working files. Safe to repeat and to kill: a job whose
  * documents.jsonl is there keeps it, and only what comes after it is done again.
  */
-export async function closeJob(store: Store, request: CloseRequest): Promise<JobTotals> {
-  const { batchId, job } = request;
+export async function closeJob(store: Store, request: CloseRequest): Promise<ClosedJob> {
+  const { batchId, job, projectId } = request;
   const keys = jobKeys(batchId, job);
   if (!(await store.stat(keys.documents))) {
     await accountForFiles(store, keys);
     await store.write(keys.documents, jsonLines(outcomes(store, keys, request)));
   }
-  const { documents, ...totals } = (await readJobTotals(store, batchId, job))!;
-  await finishJobFile(store, keys, request, documents);
+  await finishJobFile(store, keys, request, (await readClosedJob(store, batchId, job))!.documents);
+  await recordProcessed(store, { projectId, batchId, job }, readJsonLines(store, keys.documents, documentOutcomeSchema));
   await store.removeAll(keys.work);
-  return totals;
+  const { documents: _, ...closed } = (await readClosedJob(store, batchId, job))!;
+  return closed;
 }
 
 /** A job that ended before its archive was complete keeps what there is, and files.jsonl says what that is. */
@@ -39,9 +42,12 @@ async function accountForFiles(store: Store, keys: JobKeys): Promise<void> {
   if (files.totals.files > 0) await files.writeFiles();
 }
 
-async function* outcomes(store: Store, keys: JobKeys, { batchId, job, remote, ending }: CloseRequest): AsyncGenerator<DocumentOutcome> {
+async function* outcomes(store: Store, keys: JobKeys, request: CloseRequest): AsyncGenerator<DocumentOutcome> {
+  const { batchId, job, remote, ending } = request;
   const lines = await readJobLines(store, batchId, job);
   const uploads = await readUploads(store, keys);
+  const debited = await debitedCredits(store, keys, request);
+  const alone = lines.filter(({ seq }) => couldBeSent(uploads.get(seq))).length === 1;
   const results = ending.kind === 'archived' ? await indexResults(store, keys) : new Map<string, LineRange[]>();
   const seen = new Set<string>();
   for (const line of lines.sort((a: PlanLine, b: PlanLine) => a.seq - b.seq)) {
@@ -52,8 +58,19 @@ async function* outcomes(store: Store, keys: JobKeys, { batchId, job, remote, en
     const records = await readRecords(store, keys.results, place ?? []);
     const paidBefore = documentId !== null && seen.has(documentId);
     if (documentId !== null) seen.add(documentId);
-    yield documentOutcome({ line, upload, records, jobId: remote?.jobId ?? null, ending, resultPath: `${keys.relative}/${resultName}`, paidBefore });
+    yield documentOutcome({ line, upload, records, jobId: remote?.jobId ?? null, ending, debited, alone, resultPath: `${keys.relative}/${resultName}`, paidBefore });
   }
+}
+
+/** Sent, or not sent for a reason that another try may not meet. */
+const couldBeSent = (upload: UploadRecord | undefined): boolean => !upload || upload.sent || upload.reason?.code === 'remote_error';
+
+/** What a job that ended without a result was debited, as it said at its end; null when it did not say. */
+async function debitedCredits(store: Store, keys: JobKeys, { remote, ending }: CloseRequest): Promise<number | null> {
+  if (ending.kind === 'failed') return ending.creditsDebited;
+  const seen = await findJson(store, keys.job, jobFileSchema);
+  const isEnd = ending.kind === 'ended' && seen !== null && seen.jobId === remote?.jobId && seen.status !== null && isTerminal(seen.status) && !hasResult(seen.status);
+  return isEnd ? seen.creditsDebited : null;
 }
 
 /** Upload's account by `seq`; none when nothing was sent. */
@@ -90,14 +107,21 @@ async function readRecords(store: Store, key: string, ranges: LineRange[]): Prom
 }
 
 /** job.json as it stays: what was last seen of the remote job, and which job of the batch it is. */
-async function finishJobFile(store: Store, keys: JobKeys, { batchId, job, remote }: CloseRequest, documents: number): Promise<void> {
+async function finishJobFile(store: Store, keys: JobKeys, { batchId, job, remote, ending }: CloseRequest, documents: number): Promise<void> {
   const known = await findJson(store, keys.job, jobFileSchema);
   const parent = known?.parent ?? (await parentOf(store, { batchId, job }));
   const nothing = { jobId: null, externalId: null, status: null, error: null, creditsDebited: null, pageCount: null, createdAt: null, expiresAt: null, completedAt: null };
   // What was seen of an earlier remote job says nothing about this one.
   const seen = remote && known?.jobId !== remote.jobId ? remote : known;
-  const file: JobFile = { ...nothing, ...seen, job, batchId, parent, documents };
+  const last = { ...nothing, ...seen };
+  const file: JobFile = { ...last, ...failure(ending, last.status), job, batchId, parent, documents };
   await store.write(keys.job, jsonText(jobFileSchema.parse(file)));
+}
+
+/** How the job failed, as its outcomes were decided by; a repeat with another ending does not make a finished job failed. */
+function failure(ending: JobEnding, status: string | null): Partial<Pick<JobFile, 'status' | 'error' | 'creditsDebited'>> {
+  if (ending.kind !== 'failed' || (status !== null && status !== 'failed' && isTerminal(status))) return {};
+  return { status: 'failed', error: ending.error, creditsDebited: ending.creditsDebited };
 }
 
 /** The job that this one is a part of; null for a job of the plan. */

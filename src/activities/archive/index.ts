@@ -1,5 +1,5 @@
 import { Context } from '@temporalio/activity';
-import type { ArchiveActivities, BatchActivities } from '../../contract/activities';
+import type { ArchiveActivities, BatchActivities, ClosedJob } from '../../contract/activities';
 import { jobKeys } from '../../contract/keys';
 import type { Dependencies } from '../dependencies';
 import { archiveArtifacts } from './artifacts';
@@ -23,8 +23,9 @@ export function createArchiveActivities(deps: Pick<Dependencies, 'store' | 'plan
   };
 }
 
-/** Result, artifacts, files.jsonl, in this order; each step leaves alone what an earlier attempt has done. */
-async function archiveJob(deps: ArchiveRun['deps'], { batchId, job, remote }: ArchiveRequest, progress: ArchiveProgress): Promise<{ files: number; bytes: number }> {
+/** Result, artifacts, files.jsonl, in this order, each step leaving alone what an earlier attempt has done; then the job is closed. */
+async function archiveJob(deps: ArchiveRun['deps'], request: ArchiveRequest, progress: ArchiveProgress): Promise<ClosedJob> {
+  const { batchId, job, projectId, remote } = request;
   const { cancellationSignal: signal, info } = Context.current();
   const keys = jobKeys(batchId, job);
   const files = await ArchivedFiles.open(deps.store, keys, info.attempt);
@@ -33,8 +34,7 @@ async function archiveJob(deps: ArchiveRun['deps'], { batchId, job, remote }: Ar
   progress.stage = 'artifacts';
   const missing = await archiveArtifacts(run);
   await files.writeFiles();
-  // A closed job has its outcomes; nothing would read these records, or clear them away.
-  if (await deps.store.stat(keys.documents)) await deps.store.removeAll(keys.work);
-  else await writeRecords(run, survey, missing);
-  return files.totals;
+  // A closed job has its outcomes; nothing would read these records.
+  if (!(await deps.store.stat(keys.documents))) await writeRecords(run, survey, missing);
+  return closeJob(deps.store, { batchId, job, projectId, remote, ending: { kind: 'archived' } });
 }

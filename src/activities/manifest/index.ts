@@ -2,7 +2,7 @@ import { cancellationSignal, heartbeat } from '@temporalio/activity';
 import type { ManifestRequest, ManifestTotals, TransferActivities } from '../../contract/activities';
 import { inputFileSchema, manifestSchema, planSchema, type ManifestLine } from '../../contract/archive';
 import { batchKeys, workFolder } from '../../contract/keys';
-import { addLine, finalStatus, lostLine, lostReason, manifestBodyText, manifestText, manifestTotals, newTally } from '../../domain/manifest';
+import { addLine, finalStatus, lostLine, manifestBodyText, manifestText, manifestTotals, missingReason, newTally } from '../../domain/manifest';
 import type { ManifestBody, ManifestTally } from '../../domain/manifest';
 import { JobTree, manifestLines } from '../../domain/manifest-lines';
 import type { Store } from '../../store';
@@ -60,6 +60,7 @@ async function writeBatch(store: Store, request: ManifestRequest): Promise<Manif
     batchId,
     status: finalStatus(tally, request),
     labels: input.labels,
+    retryOf: 'retryOf' in input.source ? input.source.retryOf : null,
     projectId: request.projectId,
     startedAt: request.startedAt,
     closedAt: request.closedAt,
@@ -92,12 +93,14 @@ async function writeLines(store: Store, request: ManifestRequest, digests: Diges
   return { tree, tally };
 }
 
-async function* documentLines(store: Store, { batchId, failure }: ManifestRequest, tree: JobTree, tally: ManifestTally, digest: Digest): AsyncGenerator<ManifestLine> {
+async function* documentLines(store: Store, request: ManifestRequest, tree: JobTree, tally: ManifestTally, digest: Digest): AsyncGenerator<ManifestLine> {
+  const { batchId } = request;
   const signal = cancellationSignal();
+  const reason = missingReason(request);
   const lines = manifestLines(placedLines(store, batchId, digest), {
     originals: await findOriginals(store, batchId),
-    outcomes: (plannedJob) => readOutcomes(store, batchId, tree.family(plannedJob)),
-    lost: ({ line, offset }, plannedJob) => lostLine(line, tree.holder(plannedJob, offset), failure ?? lostReason),
+    outcomes: (plannedJob) => readOutcomes(store, batchId, tree.family(plannedJob), tally),
+    lost: ({ line, offset }, plannedJob) => lostLine(line, tree.holder(plannedJob, offset), reason),
   });
   for await (const traced of lines) {
     signal.throwIfAborted();

@@ -1,6 +1,6 @@
 import { documentOutcomeSchema, followUpSchema, planLineSchema, type FollowUp } from '../../contract/archive';
 import { batchKeys, jobKeys } from '../../contract/keys';
-import type { Settled } from '../../domain/manifest';
+import { addOutcome, type ManifestTally, type Settled } from '../../domain/manifest';
 import { JobTree, type PlacedLine } from '../../domain/manifest-lines';
 import { NotFoundError, type Store } from '../../store';
 import type { Digest } from '../../store/digest';
@@ -44,14 +44,17 @@ export async function readJobTree(store: Store, batchId: string, planned: number
 }
 
 /**
- * What these jobs say of their documents. A document occurs in one of them; were it in several, the last would have had it last.
- * A job without documents.jsonl says nothing. @throws BrokenFileError
+ * What these jobs say of their documents. One that was sent again occurs in several: the last has the last word, and what each cost joins
+ * `tally`. A job without documents.jsonl says nothing. @throws BrokenFileError
  */
-export async function readOutcomes(store: Store, batchId: string, jobs: number[]): Promise<Map<number, Settled>> {
+export async function readOutcomes(store: Store, batchId: string, jobs: number[], tally: ManifestTally): Promise<Map<number, Settled>> {
   const settled = new Map<number, Settled>();
   for (const job of jobs) {
     try {
-      for await (const outcome of readJsonLines(store, jobKeys(batchId, job).documents, documentOutcomeSchema)) settled.set(outcome.seq, { job, outcome });
+      for await (const outcome of readJsonLines(store, jobKeys(batchId, job).documents, documentOutcomeSchema)) {
+        addOutcome(tally, job, outcome);
+        settled.set(outcome.seq, { job, outcome });
+      }
     } catch (error) {
       if (!(error instanceof NotFoundError)) throw error;
     }

@@ -1,4 +1,7 @@
-import { pathBytes } from '../../domain/source-path';
+import type { Reason } from '../../contract/batch';
+import { parsePath, pathBytes } from '../../domain/source-path';
+import type { BytePath } from '../../domain/source-path';
+import { countPages as countPdfPages } from '../../pdf/page-count';
 import { openInside, unreadableReason } from './look';
 import type { SourceRoot } from './root';
 import type { DocumentTable } from './table';
@@ -32,17 +35,32 @@ export async function countTablePages(
 }
 
 async function pagesOf(table: DocumentTable, root: SourceRoot, document: number, countPages: CountPages): Promise<number> {
-  const opened = await openInside(root, table.path(document));
-  if ('code' in opened) {
-    table.reject(document, opened);
-    return -1;
+  const counted = await countFile(root, table.path(document), countPages);
+  if (typeof counted === 'number') return counted;
+  table.reject(document, counted);
+  return -1;
+}
+
+/** Pages of documents, by their sources as the plan spells them; -1 for one whose pages cannot be told. @throws SourceUnavailable */
+export async function countPagesOf(root: SourceRoot, sources: string[], options: { countPages: CountPages | undefined; signal: AbortSignal }): Promise<number[]> {
+  const pages: number[] = [];
+  for (let start = 0; start < sources.length; start += portion) {
+    options.signal.throwIfAborted();
+    const counted = await Promise.all(sources.slice(start, start + portion).map((source) => countFile(root, parsePath(source), options.countPages ?? countPdfPages)));
+    pages.push(...counted.map((count) => (typeof count === 'number' ? count : -1)));
   }
+  return pages;
+}
+
+/** Pages of one file, -1 when they stay unknown; why it cannot be read when it cannot. */
+async function countFile(root: SourceRoot, path: BytePath, countPages: CountPages): Promise<number | Reason> {
+  const opened = await openInside(root, path);
+  if ('code' in opened) return opened;
   await opened.handle.close();
   try {
     const counted = await countPages(pathBytes(opened.real));
     return 'pages' in counted ? counted.pages : -1;
   } catch (error) {
-    table.reject(document, unreadableReason(root, error));
-    return -1;
+    return unreadableReason(root, error);
   }
 }

@@ -1,24 +1,46 @@
 import { followUpSchema, planLineSchema, planSchema } from '../../contract/archive';
-import type { Plan, PlanLine, PlanRange } from '../../contract/archive';
+import type { FollowUp, Plan, PlanLine, PlanRange } from '../../contract/archive';
 import { batchKeys } from '../../contract/keys';
 import type { Store } from '../../store';
-import { parseJson, readJson, splitLines } from '../../store/jsonl';
+import { findJson, parseJson, readJson, splitLines } from '../../store/jsonl';
 
-/** Plans that are kept in memory, per store: a worker works on a few batches at a time. */
-const plansKept = 8;
+/** Batches of which something is kept in memory, per store: a worker works on a few at a time. */
+const batchesKept = 8;
 
-const plans = new WeakMap<Store, Map<string, Plan>>();
+type Kept<T> = WeakMap<Store, Map<string, T>>;
+const plans: Kept<Plan> = new WeakMap();
+const followUps: Kept<Map<string, { version: string; followUp: FollowUp }>> = new WeakMap();
 
-/** A batch's plan.json. It never changes once it is there, so it is kept. @throws NotFoundError, BrokenFileError */
-export async function readPlan(store: Store, batchId: string): Promise<Plan> {
-  const kept = plans.get(store) ?? new Map<string, Plan>();
-  plans.set(store, kept);
-  const plan = kept.get(batchId) ?? (await readJson(store, batchKeys(batchId).plan, planSchema));
+/** What is kept of a batch, or what `make` makes. */
+async function keep<T>(all: Kept<T>, store: Store, batchId: string, make: () => T | Promise<T>): Promise<T> {
+  const kept = all.get(store) ?? new Map<string, T>();
+  all.set(store, kept);
+  const value = kept.get(batchId) ?? (await make());
   // Last in, last out: a Map keeps the order in which its keys came.
   kept.delete(batchId);
-  kept.set(batchId, plan);
-  if (kept.size > plansKept) kept.delete(kept.keys().next().value!);
-  return plan;
+  kept.set(batchId, value);
+  if (kept.size > batchesKept) kept.delete(kept.keys().next().value!);
+  return value;
+}
+
+/** A batch's plan.json. It never changes once it is there, so it is kept. @throws NotFoundError, BrokenFileError */
+export const readPlan = (store: Store, batchId: string): Promise<Plan> => keep(plans, store, batchId, () => readJson(store, batchKeys(batchId).plan, planSchema));
+
+/**
+ * The jobs of a batch that were not in its plan, in the order of their numbers. Costs one listing, and a read of each that is new to this
+ * process. @throws BrokenFileError
+ */
+export async function readFollowUps(store: Store, batchId: string): Promise<FollowUp[]> {
+  const known = await keep(followUps, store, batchId, () => new Map<string, { version: string; followUp: FollowUp }>());
+  const found: FollowUp[] = [];
+  for await (const { key, version } of store.list(batchKeys(batchId).followUps)) {
+    const kept = known.get(key);
+    const followUp = kept?.version === version ? kept.followUp : await findJson(store, key, followUpSchema);
+    if (!followUp) continue;
+    known.set(key, { version, followUp });
+    found.push(followUp);
+  }
+  return found.sort((a, b) => a.job - b.job);
 }
 
 /**

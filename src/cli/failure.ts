@@ -1,5 +1,5 @@
 import { isGrpcServiceError } from '@temporalio/client';
-import { BatchIdInUseError, BatchNotFoundError, InvalidInputError } from '../client';
+import { BatchClosedError, BatchIdInUseError, BatchNotFinishedError, BatchNotFoundError, InvalidInputError, NoWorkerError } from '../client';
 import { isOutage } from '../client/reading';
 import { ConfigError } from '../config';
 import { AuthError, BusyError, PlangrepError, TransportError } from '../plangrep/errors';
@@ -12,7 +12,7 @@ import { flagOf } from './input-flags';
 /** Any error as the one that the terminal shows; what nobody foresaw keeps its message. */
 export function toCliError(error: unknown): CliError {
   if (error instanceof CliError) return error;
-  return configured(error) ?? temporal(error) ?? remote(error) ?? local(error) ?? unforeseen(error);
+  return configured(error) ?? operated(error) ?? temporal(error) ?? remote(error) ?? local(error) ?? unforeseen(error);
 }
 
 function configured(error: unknown): CliError | null {
@@ -31,6 +31,26 @@ function configured(error: unknown): CliError | null {
   }
   if (error instanceof BatchNotFoundError) {
     return new CliError({ code: 'batch_not_found', message: `${error.message}.`, fix: 'See which there are: plangrep-batch list. Batches that closed long ago are in the archive only: plangrep-batch verify ID' });
+  }
+  return null;
+}
+
+/** What an operator asked of a batch that is not in a state for it. */
+function operated(error: unknown): CliError | null {
+  if (error instanceof BatchClosedError) {
+    return new CliError({ code: 'batch_closed', message: `Batch ${error.batchId} is closed already: ${error.status}.`, fix: `See how it ended: plangrep-batch status ${error.batchId}` });
+  }
+  if (error instanceof NoWorkerError) {
+    const fix = error.sent
+      ? "Look at the worker's log, then give the command again: a repeat does no harm."
+      : 'Start a worker with the same environment, plangrep-batch worker, then give the command again.';
+    return new CliError({ code: 'no_worker', message: `${capital(error.message)}.`, fix, exitCode: exitCodes.unreachable });
+  }
+  if (error instanceof BatchNotFinishedError) {
+    const fix = error.state === 'running'
+      ? `Wait for its end: plangrep-batch watch ${error.batchId}`
+      : 'If its archive is elsewhere, name it with --archive. Else start it again with the same input and --id, which pays for nothing twice.';
+    return new CliError({ code: 'batch_not_finished', message: `${capital(error.message)}.`, fix });
   }
   return null;
 }

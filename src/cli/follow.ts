@@ -1,5 +1,6 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import { exitCodeOf, exitCodes } from './exit-codes';
+import { GateNews } from './gate';
 import type { Output } from './output';
 import { unpolledQueues } from '../client/pollers';
 import { createProgress, type Progress } from './progress';
@@ -16,11 +17,15 @@ export async function follow(session: Session, batchId: string, output: Output):
   const interrupt = () => stop.abort();
   process.once('SIGINT', interrupt);
   const progress = createProgress(output);
+  const news = new GateNews((text) => progress.note(text));
   adviseWorker(session, progress, stop.signal).catch(() => {}); // a remark only; an outage shows in the wait itself
   try {
     const summary = await session.batches.wait(batchId, {
       signal: stop.signal,
-      onProgress: (current) => progress.update(current),
+      onProgress: (current) => {
+        news.look(current);
+        progress.update(current);
+      },
       onOutage: () => progress.note(`Temporal at ${session.temporal.settings.address} does not answer; still waiting.`),
     });
     progress.update(summary);

@@ -12,7 +12,13 @@ export interface InputFlags {
   maxFiles?: number;
   maxBytes?: number;
   maxPages?: number;
+  maxCredits?: number;
   upload?: 'auto' | 'form' | 'signed';
+  retryFailed?: number;
+  retryPartial?: boolean;
+  splitFailed?: boolean;
+  skipProcessed?: boolean;
+  probe?: boolean;
   priority?: number;
   tenant?: string;
   label?: string[];
@@ -40,7 +46,14 @@ export function addInputFlags(command: Command): Command {
     .option('--max-files <n>', 'files a job, at most 100', wholeNumber)
     .option('--max-bytes <n>', 'bytes a job, at most 10000000000', wholeNumber)
     .option('--max-pages <n>', 'pages a job; planning then counts pages', wholeNumber)
+    .option('--max-credits <n>', 'fail before anything is sent when the plan can cost more; planning then counts pages', wholeNumber)
     .addOption(new Option('--upload <way>', 'how files are sent').choices(['auto', 'form', 'signed']))
+    .option('--retry-failed <n>', 'how often a document without a successful page is sent again, 0 to 5; default 1', wholeNumber)
+    .option('--retry-partial', 'send documents again of which pages were, or may have been, paid for; these are paid for once more')
+    .option('--split-failed', 'split a job that failed before anything was paid, until the document that spoils it stands alone; the default')
+    .option('--no-split-failed', 'leave such a job failed')
+    .option('--skip-processed', 'pass over documents that an earlier batch of the project processed; planning then hashes every file')
+    .option('--no-probe', 'when credits run out or the key is refused, wait for resume instead of trying by itself after 5 to 60 minutes')
     .option('--priority <n>', '1 (first) to 5 (last) among batches', wholeNumber)
     .option('--tenant <name>', 'fairness key among batches of one priority')
     .option('--label <key=value>', 'copied into the manifest; can be repeated', collect);
@@ -49,7 +62,8 @@ export function addInputFlags(command: Command): Command {
 const flags: Record<string, string> = {
   id: '--id', project: '--project', source: 'SOURCE', classify: '--classify', maxConcurrentJobs: '--max-concurrent-jobs',
   'limits.maxFiles': '--max-files', 'limits.maxBytes': '--max-bytes', 'limits.maxPages': '--max-pages',
-  upload: '--upload', priority: '--priority', tenant: '--tenant', labels: '--label',
+  maxCredits: '--max-credits', retryFailedDocuments: '--retry-failed', retryPartialDocuments: '--retry-partial',
+  splitFailedJobs: '--split-failed', skipProcessed: '--skip-processed', probe: '--no-probe', upload: '--upload', priority: '--priority', tenant: '--tenant', labels: '--label',
 };
 
 /** The flag that sets a field of the input, for messages. */

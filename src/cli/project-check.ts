@@ -47,6 +47,6 @@ export async function checkProject(config: Config, project: string, { mayBeCreat
   throw new CliError({
     code: 'project_not_found',
     message: `${unknownProject(projects, project)}.`,
-    fix: 'Name one that exists, or add --create-project to have it made, which costs credits.',
+    fix: 'Name one that exists; run and start make it when they are given --create-project, which costs credits.',
   });
 }

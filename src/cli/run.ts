@@ -1,7 +1,7 @@
-import { BatchIdInUseError, type StartedBatch } from '../client';
 import type { Config } from '../config';
 import type { BatchInputOptions } from '../contract/batch';
 import { FolderStore } from '../store/folder';
+import { startOrAttach } from './attach';
 import { checkedInput } from './checked-input';
 import { follow } from './follow';
 import type { InputFlags } from './input-flags';
@@ -15,7 +15,7 @@ import { summaryText } from './text';
 export async function run(source: string, flags: InputFlags, output: Output): Promise<number> {
   const { config, input } = await prepare(source, flags);
   return withTemporal(config, async (session) => {
-    const { batchId, attached } = await startOrAttach(session, input, flags.id);
+    const { batchId, attached } = await startOrAttach(() => startAs(session, input, flags.id));
     output.note(attached ? `Batch ${batchId} is running already with this very input; following it.` : `Started batch ${batchId}.`);
     return follow(session, batchId, output);
   });
@@ -25,7 +25,7 @@ export async function run(source: string, flags: InputFlags, output: Output): Pr
 export async function start(source: string, flags: InputFlags, output: Output): Promise<number> {
   const { config, input } = await prepare(source, flags);
   return withTemporal(config, async (session) => {
-    const { batchId, attached } = await startOrAttach(session, input, flags.id);
+    const { batchId, attached } = await startOrAttach(() => startAs(session, input, flags.id));
     const summary = await session.batches.status(batchId, { ask: attached });
     const said = attached ? `Batch ${batchId} is running already with this very input.` : `Started batch ${batchId}.`;
     output.answer(summary, `${said}\n${summaryText(summary, new Date())}`);
@@ -42,11 +42,4 @@ async function prepare(argument: string, flags: InputFlags): Promise<{ config: C
   return { config, input };
 }
 
-async function startOrAttach({ batches }: Session, input: BatchInputOptions, id: string | undefined): Promise<Pick<StartedBatch, 'batchId'> & { attached: boolean }> {
-  try {
-    return { ...(await batches.start(input, id === undefined ? {} : { id })), attached: false };
-  } catch (error) {
-    if (error instanceof BatchIdInUseError && error.state === 'running' && error.sameInput) return { batchId: error.batchId, attached: true };
-    throw error;
-  }
-}
+const startAs = ({ batches }: Session, input: BatchInputOptions, id: string | undefined) => batches.start(input, id === undefined ? {} : { id });

@@ -1,4 +1,5 @@
 import type { BatchSummary } from '../client';
+import { cureText, reasonText, warningText } from './gate';
 
 const units = ['bytes', 'kB', 'MB', 'GB', 'TB'] as const;
 
@@ -28,7 +29,8 @@ export function table(rows: [name: string, value: string | null][]): string {
 
 /** A batch's summary for people. */
 export function summaryText(summary: BatchSummary, now: Date): string {
-  const { batchId, status, documents, documentsDone, counts, jobs, startedAt, closedAt, gate, error } = summary;
+  const { batchId, status, documents, documentsDone, counts, jobs, startedAt, closedAt, warning, error } = summary;
+  const gate = closedAt === null ? summary.gate : null;
   const outcomes = Object.entries(counts).filter(([, count]) => count > 0).map(([outcome, count]) => `${count} ${outcome}`);
   const took = (closedAt === null ? now.getTime() : Date.parse(closedAt)) - Date.parse(startedAt);
   const rows: [string, string | null][] = [
@@ -38,8 +40,11 @@ export function summaryText(summary: BatchSummary, now: Date): string {
     ['pages', String(summary.pages)],
     ['credits', String(summary.credits)],
     ['time', `${durationText(took)}${closedAt === null ? ' so far' : ''}`],
-    ['waits for', gate && `${gate.reason} since ${gate.since}`],
+    ['waits', gate && `no new job starts since ${gate.since}: ${reasonText(gate)}`],
+    ['what to do', gate && cureText(batchId, gate)],
+    ['warning', warning && closedAt === null ? warningText(warning) : null],
     ['results expire', closedAt === null ? summary.nextExpiresAt : null],
+    ['retries', summary.retryOf],
     ['archive', summary.archive],
     ['web UI', summary.webUrl],
     ['error', error && `${error.code}: ${error.message}`],

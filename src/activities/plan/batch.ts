@@ -1,16 +1,22 @@
 import { createHash } from 'node:crypto';
 import { Context } from '@temporalio/activity';
-import type { PlannedBatch } from '../../contract/activities';
+import type { PlannedBatch, TransferActivities } from '../../contract/activities';
 import { inputFileSchema, planSchema } from '../../contract/archive';
-import type { Plan } from '../../contract/archive';
+import type { InputFile, Plan } from '../../contract/archive';
+import { failureTypes } from '../../contract/failures';
 import { batchKeys } from '../../contract/keys';
+import { tooExpensive } from '../../domain/plan-cost';
 import type { Store } from '../../store';
 import { jsonText, readJson } from '../../store/jsonl';
+import type { Dependencies } from '../dependencies';
+import { giveUp } from '../failure';
+import { findProcessed, liveness } from '../ledger';
 import { invalidInput } from './broken-lines';
 import type { PlanProgress } from './candidate';
 import type { CountPages } from './count';
 import { preparePlan } from './documents';
 import type { PreparedPlan } from './documents';
+import type { FindElsewhere } from './skips';
 
 /** Time between two heartbeats, in ms; the heartbeat timeout is at least 60 s. */
 const heartbeatMs = 5000;
@@ -18,20 +24,28 @@ const heartbeatMs = 5000;
 /** What planning a batch needs. */
 export interface PlanDependencies {
   store: Store;
+  /** Asked whether the holder of a claim still runs; only for `skipProcessed`. */
+  temporal: Pick<Dependencies['temporal'], 'workflow'>;
   settings: { creditsPerDrawingPage: number; creditsPerDocumentPage: number };
   countPages?: CountPages;
 }
 
+type Request = Parameters<TransferActivities['planBatch']>[0];
+
 /** Writes plan.jsonl and then plan.json; when plan.json is there, it stands. */
-export async function planBatch(deps: PlanDependencies, batchId: string): Promise<PlannedBatch> {
+export async function planBatch(deps: PlanDependencies, request: Request): Promise<PlannedBatch> {
   const { store } = deps;
+  const { batchId } = request;
   const keys = batchKeys(batchId);
   if (await store.stat(keys.plan)) return plannedBatch(await knownPlan(store, batchId));
   const { input } = await readJson(store, keys.input, inputFileSchema);
   return withHeartbeat(async (signal, onProgress) => {
     const credits = { drawingPage: deps.settings.creditsPerDrawingPage, documentPage: deps.settings.creditsPerDocumentPage };
-    const prepared = await preparePlan(input, { batchId, archive: store.location, countPages: deps.countPages, credits, signal, onProgress });
+    const findElsewhere = ledgerOf(deps, request, input);
+    const prepared = await preparePlan(input, { batchId, archive: store.location, store, findElsewhere, countPages: deps.countPages, credits, signal, onProgress });
     try {
+      const problem = tooExpensive(prepared.cost, input.maxCredits);
+      if (problem) throw giveUp(failureTypes.tooExpensive, `${problem}. Nothing was started; raise maxCredits or take fewer documents`, prepared.cost);
       return plannedBatch(await write(store, batchId, prepared));
     } finally {
       prepared.close();
@@ -39,10 +53,18 @@ export async function planBatch(deps: PlanDependencies, batchId: string): Promis
   });
 }
 
-const plannedBatch = ({ documents, rejected, duplicates, jobs, bytes, pages }: Plan): PlannedBatch => ({
+/** The project's ledger, when the input wants to pass over what is in it; a project that is not there yet has none. */
+function ledgerOf({ store, temporal }: PlanDependencies, { batchId, projectId }: Request, input: InputFile['input']): FindElsewhere | undefined {
+  if (!input.skipProcessed || projectId === null) return undefined;
+  const asker = { batchId, retryPartial: input.retryPartialDocuments, isLive: liveness(temporal) };
+  return (sha256) => findProcessed(store, projectId, sha256, asker);
+}
+
+const plannedBatch = ({ documents, rejected, duplicates, skipped, jobs, bytes, pages }: Plan): PlannedBatch => ({
   documents,
   rejected,
   duplicates,
+  skipped,
   jobs: jobs.length,
   bytes,
   pages,

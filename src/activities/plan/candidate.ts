@@ -21,7 +21,7 @@ export interface Candidate {
 
 /** What planning reports while it works. */
 export interface PlanProgress {
-  phase: 'reading' | 'comparing' | 'counting' | 'packing' | 'writing';
+  phase: 'reading' | 'comparing' | 'looking up' | 'counting' | 'packing' | 'writing';
   /** Documents that the phase is done with. */
   documents: number;
 }

@@ -32,18 +32,21 @@ export class Digests {
 export interface CompareOptions {
   /** Does a document of this size go into a job at all? */
   fits: (size: number) => boolean;
+  /** Wants the digest of every document that fits, for a ledger to look it up. */
+  all: boolean;
   signal: AbortSignal | undefined;
   onProgress: (documents: number) => void;
 }
 
 /**
  * Finds documents with the same content. Only files that share their exact size with another are read, and of those only the
- * ones whose digest the list does not give. Each one that repeats an earlier document is marked so in the table.
+ * ones whose digest the list does not give; all that fit when `all` says so. Each one that repeats an earlier document is marked so in the table.
  */
 export async function findDuplicates(table: DocumentTable, root: SourceRoot, options: CompareOptions): Promise<Digests> {
   const digests = new Digests();
   const contents = new DigestMap();
-  const shared = sharedSizes(table, options.fits);
+  const shared = options.all ? null : sharedSizes(table, options.fits);
+  const matters = (size: number) => (shared ? includes(shared, size) : options.fits(size));
   const compare = async (documents: number[]) => {
     const results = await Promise.all(documents.map((document) => digest(table, root, document, options.signal)));
     for (const [at, result] of results.entries()) {
@@ -60,7 +63,7 @@ export async function findDuplicates(table: DocumentTable, root: SourceRoot, opt
   };
   const documents: number[] = [];
   for (let document = 0; document < table.count; document += 1) {
-    if (!table.isOpen(document) || !includes(shared, table.sizes[document]!)) continue;
+    if (!table.isOpen(document) || !matters(table.sizes[document]!)) continue;
     documents.push(document);
     if (documents.length === portion) await compare(documents.splice(0));
   }

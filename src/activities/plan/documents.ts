@@ -1,11 +1,14 @@
 import { createHash } from 'node:crypto';
-import { ApplicationFailure } from '@temporalio/common';
 import type { Plan, PlanLine } from '../../contract/archive';
 import type { BatchInput } from '../../contract/batch';
 import { failureTypes } from '../../contract/failures';
 import { classifier } from '../../domain/classify';
 import { jobLimits, unfitReason, unlimited } from '../../domain/plan';
+import { creditRange } from '../../domain/plan-cost';
+import type { PlanCost } from '../../domain/plan-cost';
 import { countPages } from '../../pdf/page-count';
+import type { Store } from '../../store';
+import { giveUp } from '../failure';
 import type { PlanProgress } from './candidate';
 import { findDuplicates } from './compare';
 import { countTablePages } from './count';
@@ -14,6 +17,8 @@ import { DigestMap } from './digest-map';
 import { compileGlob } from './globs';
 import { LineWriter, PackedTable } from './lines';
 import { requireSameRoot } from './root';
+import { findSkips } from './skips';
+import type { FindElsewhere } from './skips';
 import { openSource } from './source';
 import type { OpenSource } from './source';
 import { DocumentTable } from './table';
@@ -24,7 +29,11 @@ export interface PlanOptions {
   batchId?: string | undefined;
   /** The archive's folder: left out when it lies in the source folder. */
   archive?: string | undefined;
-  /** Count pages also without `limits.maxPages`. Default false: counting reads every file. */
+  /** Holds the batch that `source.retryOf` names. */
+  store?: Store | undefined;
+  /** Asks a ledger for each content, so that what another batch has is passed over. Default: nothing is asked, and only what must be is hashed. */
+  findElsewhere?: FindElsewhere | undefined;
+  /** Count pages also without `limits.maxPages` and `maxCredits`. Default false: counting reads every file. */
   pages?: boolean | undefined;
   /** Default: {@link countPages}. */
   countPages?: CountPages | undefined;
@@ -37,6 +46,7 @@ export interface PlanOptions {
 
 /** A plan that is decided but not yet written. Must be closed. */
 export interface PreparedPlan {
+  readonly cost: PlanCost;
   /** plan.jsonl in chunks; can be read once. `sink` sees each line. */
   bytes(sink?: (line: PlanLine) => void | Promise<void>): AsyncGenerator<Buffer>;
   /** plan.json, once the bytes are read. `sha256` is theirs. */
@@ -64,7 +74,7 @@ export async function planDocuments(
 
 /** Decides everything a plan says. @throws SourceUnavailable, InvalidInput, EmptySource */
 export async function preparePlan(input: BatchInput, options: PlanOptions): Promise<PreparedPlan> {
-  const source = await openSource(input, options.archive, options.signal);
+  const source = await openSource(input, options.archive, options.signal, options.store);
   const table = new DocumentTable(classifier(input.classify, compileGlob));
   try {
     return await prepare(input, options, source, table);
@@ -75,23 +85,27 @@ export async function preparePlan(input: BatchInput, options: PlanOptions): Prom
 }
 
 async function prepare(input: BatchInput, options: PlanOptions, source: OpenSource, table: DocumentTable): Promise<PreparedPlan> {
-  const { signal } = options;
+  const { signal, findElsewhere } = options;
   const report = (phase: PlanProgress['phase']) => (documents: number) => options.onProgress?.({ phase, documents });
   const limits = jobLimits(input.limits);
   await readSource(table, source, report('reading'));
-  if (table.count === 0 && !input.allowEmpty) throw emptySource(input);
+  if (table.count === 0 && !input.allowEmpty) throw giveUp(failureTypes.emptySource, source.whyEmpty());
   const fits = (size: number) => unfitReason(size, null, limits) === null;
-  const digests = await findDuplicates(table, source.root, { fits, signal, onProgress: report('comparing') });
-  if (options.pages || limits.maxPages !== unlimited) {
+  const digests = await findDuplicates(table, source.root, { fits, all: findElsewhere !== undefined, signal, onProgress: report('comparing') });
+  if (findElsewhere) await findSkips(table, digests, { find: findElsewhere, signal, onProgress: report('looking up') });
+  if (options.pages || limits.maxPages !== unlimited || input.maxCredits !== undefined) {
     await countTablePages(table, source.root, { countPages: options.countPages ?? countPages, signal, onProgress: report('counting') });
   }
   if (table.sawUnreadable) await requireSameRoot(source.root);
   report('packing')(table.count);
   const packed = new PackedTable(table, digests, limits);
   const writer = new LineWriter();
+  const pages = table.pages ? packed.pages : null;
+  const cost: PlanCost = { pages, uncounted: table.pages ? packed.uncounted : 0, credits: creditRange(pages, options.credits) };
   return {
+    cost,
     bytes: (sink) => planBytes(packed, writer, { sink, signal, onProgress: report('writing') }),
-    plan: (sha256) => planOf(packed, writer, { root: source.root.path, sha256, table, input, options }),
+    plan: (sha256) => planOf(packed, writer, { root: source.root.path, sha256, cost, documents: table.count, input, options }),
     close: () => table.close(),
   };
 }
@@ -107,12 +121,6 @@ async function readSource(table: DocumentTable, source: OpenSource, report: (doc
     report(table.count);
   }
 }
-
-const emptySource = ({ source }: BatchInput): ApplicationFailure => {
-  const message =
-    'folder' in source ? `No file below ${source.folder} matches` : 'list' in source ? `The list ${source.list} has no document` : 'The list of documents is empty';
-  return ApplicationFailure.create({ type: failureTypes.emptySource, message, nonRetryable: true });
-};
 
 async function* planBytes(
   packed: PackedTable,
@@ -135,29 +143,24 @@ async function* planBytes(
 function planOf(
   packed: PackedTable,
   writer: LineWriter,
-  { root, sha256, table, input, options }: { root: string; sha256: string; table: DocumentTable; input: BatchInput; options: PlanOptions },
+  { root, sha256, cost, documents, input, options }: { root: string; sha256: string; cost: PlanCost; documents: number; input: BatchInput; options: PlanOptions },
 ): Plan {
   const { maxFiles, maxBytes, maxPages } = jobLimits(input.limits);
-  const pages = table.pages ? packed.pages : null;
   return {
     batchId: options.batchId ?? '',
     root,
     createdAt: new Date().toISOString(),
-    documents: table.count,
+    documents,
     rejected: packed.rejected,
     duplicates: packed.duplicates,
+    skipped: packed.skipped,
     bytes: packed.bytes,
-    pages,
+    pages: cost.pages,
+    ...(cost.uncounted > 0 && { uncounted: cost.uncounted }),
     limits: { maxFiles, maxBytes, ...(maxPages !== unlimited && { maxPages }) },
     lowerBoundJobs: packed.lowerBound,
-    credits: creditRange(pages, options.credits),
+    credits: cost.credits,
     jobs: writer.ranges,
     sha256,
   };
-}
-
-function creditRange(pages: number | null, credits: PlanOptions['credits']): Plan['credits'] {
-  if (pages === null || !credits) return null;
-  const [min, max] = [credits.documentPage, credits.drawingPage].sort((a, b) => a - b);
-  return { min: pages * min!, max: pages * max! };
 }

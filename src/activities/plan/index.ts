@@ -13,7 +13,7 @@ export function createPlanActivities(
   deps: PlanDependencies,
 ): Pick<TransferActivities, 'planBatch'> & Pick<BatchActivities, 'splitJob'> {
   return {
-    planBatch: ({ batchId }) => planBatch(deps, batchId),
+    planBatch: (request) => planBatch(deps, request),
     splitJob: (request) => splitJob(deps.store, request),
   };
 }

@@ -9,7 +9,7 @@ import type { DocumentTable } from './table';
 const chunkBytes = 256 * 1024;
 
 /** What becomes of one document. */
-type Fate = { kind: 'sent' } | { kind: 'rejected'; reason: Reason } | { kind: 'duplicate'; original: number };
+type Fate = { kind: 'sent' } | { kind: 'rejected' | 'skipped'; reason: Reason } | { kind: 'duplicate'; original: number };
 
 /** A packed table: the lines of plan.jsonl, and what they add up to. */
 export class PackedTable {
@@ -17,9 +17,12 @@ export class PackedTable {
   readonly lowerBound: number;
   rejected = 0;
   duplicates = 0;
+  skipped = 0;
   /** Of the documents in jobs. */
   bytes = 0;
   pages = 0;
+  /** Documents in jobs whose pages are not known. */
+  uncounted = 0;
   /** Documents in the order of their lines: job by job, then those without one. */
   private readonly order: Uint32Array;
   /** Job by document, 0 for none. */
@@ -78,7 +81,7 @@ export class PackedTable {
       mtimeMs,
       inode,
       job: this.jobOf[document] || null,
-      reason: fate.kind === 'rejected' ? fate.reason : fate.kind === 'duplicate' ? duplicate : null,
+      reason: reasonOf(fate),
       duplicateOf: fate.kind === 'duplicate' ? this.lineOf[fate.original]! : null,
     };
   }
@@ -92,17 +95,22 @@ export class PackedTable {
       const { kind } = this.fate(document);
       if (kind === 'rejected') this.rejected += 1;
       else if (kind === 'duplicate') this.duplicates += 1;
+      else if (kind === 'skipped') this.skipped += 1;
       else {
         sent[count++] = document;
         this.bytes += table.sizes[document]!;
-        this.pages += Math.max(0, table.pages?.[document] ?? 0);
+        const pages = table.pages?.[document] ?? -1;
+        if (pages < 0) this.uncounted += 1;
+        else this.pages += pages;
       }
     }
     return sent.slice(0, count);
   }
 
-  /** A duplicate of what is rejected is rejected for the same reason: nothing of it will ever come. */
+  /** A duplicate of what is rejected or skipped is so too, for the same reason: nothing of it will come from this batch. */
   private fate(document: number): Fate {
+    const skipped = this.table.skipReason(document);
+    if (skipped) return { kind: 'skipped', reason: skipped };
     const original = this.table.original(document);
     const reason = this.table.reason(document) ?? this.unfit(original ?? document);
     if (reason) return { kind: 'rejected', reason };
@@ -113,6 +121,11 @@ export class PackedTable {
     const pages = this.table.pages?.[document] ?? -1;
     return unfitReason(this.table.sizes[document]!, pages < 0 ? null : pages, this.limits);
   }
+}
+
+function reasonOf(fate: Fate): Reason | null {
+  if (fate.kind === 'sent') return null;
+  return fate.kind === 'duplicate' ? duplicate : fate.reason;
 }
 
 const duplicate: Reason = { code: 'duplicate', message: 'has the same content as an earlier document of this batch' };

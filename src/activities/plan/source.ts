@@ -3,12 +3,14 @@ import type { BatchInput, ListedDocument } from '../../contract/batch';
 import { selection } from '../../domain/classify';
 import { fromText, parsePath } from '../../domain/source-path';
 import type { BytePath } from '../../domain/source-path';
+import type { Store } from '../../store';
 import { BrokenLines, invalidInput } from './broken-lines';
 import type { Candidate } from './candidate';
 import { FolderWalk } from './folder';
 import { compileGlob } from './globs';
 import { readList } from './list';
 import { listedCandidates } from './listed';
+import { RetriedBatch } from './retry';
 import { openRoot, realPath } from './root';
 import type { SourceRoot } from './root';
 
@@ -19,27 +21,45 @@ export interface OpenSource {
   candidates: AsyncIterable<Candidate[]>;
   /** Can two documents have one path? Not in a folder. */
   repeats: boolean;
+  /** Says why there is no document, once there was none. */
+  whyEmpty: () => string;
 }
 
 /** What a store keeps in its folder, for an archive that is the source's root itself. */
 const archiveFolders = ['batches', 'work', 'ledger', '.locks'];
 
-/** @throws SourceUnavailable when its root is not there, InvalidInput when it can never be read */
-export async function openSource({ source }: BatchInput, archive: string | undefined, signal: AbortSignal | undefined): Promise<OpenSource> {
+/**
+ * @param archive left out when it lies inside the source
+ * @param store holds the batch that `retryOf` names
+ * @throws SourceUnavailable when its root is not there, InvalidInput when it can never be read
+ */
+export async function openSource(input: BatchInput, archive: string | undefined, signal: AbortSignal | undefined, store?: Store): Promise<OpenSource> {
+  const { source } = input;
   if ('documents' in source) {
-    const root = await openRoot('/');
-    return { root, candidates: listedCandidates(root, [inlineDocuments(source.documents)], signal), repeats: true };
+    return openList(await openRoot('/'), [inlineDocuments(source.documents)], signal, () => 'The list of documents is empty');
   }
   if ('list' in source) {
     const root = await openRoot(dirname(source.list));
-    return { root, candidates: listedCandidates(root, completeList(source.list), signal), repeats: true };
+    return openList(root, completeList(source.list), signal, () => `The list ${source.list} has no document`);
+  }
+  if ('retryOf' in source) {
+    if (!store) throw invalidInput('source.retryOf needs the archive that holds the batch');
+    const retried = await RetriedBatch.open(store, source.retryOf, { retryPartial: input.retryPartialDocuments, signal });
+    return openList(await openRoot(retried.root ?? '/'), retried.documents(), signal, () => retried.whyEmpty);
   }
   const root = await openRoot(source.folder);
   const { include = [], exclude = [] } = source;
   const leftOut = archive === undefined ? [] : await archiveIn(root, archive);
   const walk = new FolderWalk(root, { selection: selection(include, exclude, compileGlob), leftOut, signal });
-  return { root, candidates: walk.candidates(), repeats: false };
+  return { root, candidates: walk.candidates(), repeats: false, whyEmpty: () => `No file below ${source.folder} matches` };
 }
+
+const openList = (
+  root: SourceRoot,
+  documents: Iterable<ListedDocument[]> | AsyncIterable<ListedDocument[]>,
+  signal: AbortSignal | undefined,
+  whyEmpty: () => string,
+): OpenSource => ({ root, candidates: listedCandidates(root, documents, signal), repeats: true, whyEmpty });
 
 async function* completeList(path: string): AsyncGenerator<ListedDocument[]> {
   const broken = new BrokenLines();

@@ -5,6 +5,7 @@ import { baseName, folderOf, parsePath, pathText, spellPath } from '../../domain
 import type { BytePath } from '../../domain/source-path';
 import type { Candidate } from './candidate';
 import { DigestMap } from './digest-map';
+import type { Skips } from './skips';
 import { Spool } from './spool';
 
 /** What a document's line says of it, beside what packing decides. */
@@ -41,6 +42,8 @@ export class DocumentTable {
   folders = new Uint32Array(1024);
   /** Pages, -1 where not known; null until pages are counted. */
   pages: Int32Array | null = null;
+  /** Those whose content another batch has; null until a ledger is asked. */
+  skips: Skips | null = null;
   /** The earlier document that this one repeats. */
   private originals = new Uint32Array(1024).fill(none);
   private readonly reasons = new Map<number, Reason>();
@@ -99,6 +102,11 @@ export class DocumentTable {
     return this.reasons.get(this.original(number) ?? number) ?? null;
   }
 
+  /** Why a document's content, or that of the one it is equal to, is passed over. */
+  skipReason(number: number): Reason | null {
+    return this.skips?.reason(this.original(number) ?? number) ?? null;
+  }
+
   /** The first of the documents that this one is equal to; null when it is the first itself. */
   original(number: number): number | null {
     let original = number;
@@ -109,7 +117,7 @@ export class DocumentTable {
 
   /** Will it be sent, as far as is known? */
   isOpen(number: number): boolean {
-    return this.originals[number] === none && !this.reasons.has(number);
+    return this.originals[number] === none && !this.reasons.has(number) && !this.skips?.has(number);
   }
 
   close(): void {

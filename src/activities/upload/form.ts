@@ -5,7 +5,7 @@ import { BodyLengthError } from '../../plangrep/errors';
 import { maxFormBytes, unconfirmedFiles } from '../../plangrep/form';
 import { UnsendableError } from './file';
 import type { SourceFile } from './file';
-import { settleSent, streamsPerJob, withFile } from './job-upload';
+import { isOurs, settleSent, streamsPerJob, withFile } from './job-upload';
 import type { JobUpload } from './job-upload';
 import { runPool } from './pool';
 
@@ -22,8 +22,15 @@ export async function uploadForm(upload: JobUpload, lines: PlanLine[]): Promise<
   await runPool(lines, streamsPerJob, async (line) => {
     const sent = await upload.ledger.sentDocument(line.seq);
     if (sent || arrived.has(line.fileName)) return settleSent(upload, line, sent?.documentId ?? null, sent?.sha256 ?? null);
-    await withFile(upload, line, (file) => sendForm(upload, line, file));
+    await withFile(upload, line, async (file) => {
+      if (await isClaimed(upload, line, file)) await sendForm(upload, line, file);
+    });
   });
+}
+
+/** A form upload hashes while it sends; a claim needs the digest before. */
+async function isClaimed(upload: JobUpload, line: PlanLine, file: SourceFile): Promise<boolean> {
+  return upload.claimant === null || isOurs(upload, line, line.sha256 ?? (await file.sha256(upload.signal)));
 }
 
 /** Names of the files that earlier attempts brought to the job; none when this is the first. */

@@ -1,14 +1,16 @@
-import { cancellationSignal, heartbeat } from '@temporalio/activity';
-import type { JobRef, RemoteJob, TransferActivities, UploadedJob } from '../../contract/activities';
-import { remoteJobSchema, uploadRecordSchema } from '../../contract/archive';
+import { activityInfo, cancellationSignal, heartbeat } from '@temporalio/activity';
+import type { TransferActivities, UploadedJob } from '../../contract/activities';
+import { inputFileSchema, remoteJobSchema, uploadRecordSchema } from '../../contract/archive';
 import type { PlanLine, UploadRecord } from '../../contract/archive';
 import { maxBytesPerJob, maxFilesPerJob } from '../../contract/batch';
 import { failureTypes } from '../../contract/failures';
-import { jobKeys } from '../../contract/keys';
+import { batchKeys, jobKeys } from '../../contract/keys';
 import { takesUploads } from '../../domain/job-state';
-import { findJson, jsonLines, readJsonLines } from '../../store/jsonl';
+import { findJson, jsonLines, readJson, readJsonLines } from '../../store/jsonl';
 import type { Dependencies } from '../dependencies';
 import { giveUp, notYet } from '../failure';
+import { liveness } from '../ledger';
+import type { Claimant } from '../ledger';
 import { readJobLines, readPlan } from '../plan';
 import { openRoot } from '../plan/root';
 import { uploadForm } from './form';
@@ -19,7 +21,7 @@ import { uploadSigned } from './signed';
 /** How often an upload tells that it lives, in ms; the SDK sends what the heartbeat timeout allows. */
 const heartbeatEveryMs = 10_000;
 
-type Request = JobRef & { remote: RemoteJob; upload: 'form' | 'signed' };
+type Request = Parameters<TransferActivities['uploadDocuments']>[0];
 
 /** The activity that sends a job's documents. */
 export function createUploadActivities(deps: Dependencies): Pick<TransferActivities, 'uploadDocuments'> {
@@ -49,6 +51,7 @@ async function send(deps: Dependencies, request: Request): Promise<UploadRecord[
     root: await openRoot((await readPlan(deps.store, batchId)).root),
     ledger: await Ledger.open(deps, { batchId, job }),
     limits: await remoteLimits(deps, request),
+    claimant: request.skipProcessed ? await claimantOf(deps, request) : null,
     signal: AbortSignal.any([cancellationSignal(), stop.signal]),
     records: new Map(),
   };
@@ -61,6 +64,12 @@ async function send(deps: Dependencies, request: Request): Promise<UploadRecord[
   const records = lines.map((line) => upload.records.get(line.seq) ?? unsettled(line));
   await deps.store.write(jobKeys(batchId, job).uploads, jsonLines(records));
   return records;
+}
+
+async function claimantOf({ store, temporal }: Dependencies, { projectId, batchId, job, remote }: Request): Promise<Claimant> {
+  const { input } = await readJson(store, batchKeys(batchId).input, inputFileSchema);
+  const runId = activityInfo().workflowExecution?.runId ?? '';
+  return { projectId, batchId, job, jobId: remote.jobId, runId, retryPartial: input.retryPartialDocuments, isLive: liveness(temporal) };
 }
 
 function unsettled({ seq, fileName }: PlanLine): never {

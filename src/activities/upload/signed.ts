@@ -3,7 +3,7 @@ import { BodyLengthError, needsNewRegistration, RejectedError, TransportError } 
 import type { RegisterFile } from '../../plangrep/client';
 import { UnsendableError } from './file';
 import type { SourceFile } from './file';
-import { settleSent, streamsPerJob, withFile } from './job-upload';
+import { isOurs, settleSent, settleUnsent, streamsPerJob, withFile } from './job-upload';
 import type { JobUpload } from './job-upload';
 import type { Registration } from './ledger';
 import { runPool } from './pool';
@@ -42,14 +42,20 @@ export async function uploadSigned(upload: JobUpload, lines: PlanLine[]): Promis
   }
 }
 
-/** The slice's documents with their digests; one that is registered already, and whose URL lives, is not read again. */
+/** Those of the slice that are still to be sent, with their digests, each claimed. One that is registered already is not read again. */
 async function hashSlice(upload: JobUpload, slice: PlanLine[]): Promise<Hashed[]> {
   const hashed: Hashed[] = [];
   await runPool(slice, streamsPerJob, async (line) => {
     const known = upload.ledger.registrations.get(line.seq);
-    if (known && (await upload.ledger.sentDocument(line.seq))) return settleSent(upload, line, known.instruction.documentId, known.sha256);
-    if (known) return void hashed.push({ line, sha256: known.sha256 });
-    await withFile(upload, line, async (file) => void hashed.push({ line, sha256: await file.sha256(upload.signal) }));
+    if (known) {
+      if (!(await isOurs(upload, line, known.sha256))) return;
+      if (await upload.ledger.sentDocument(line.seq)) return settleSent(upload, line, known.instruction.documentId, known.sha256);
+      return void hashed.push({ line, sha256: known.sha256 });
+    }
+    await withFile(upload, line, async (file) => {
+      const sha256 = await file.sha256(upload.signal);
+      if (await isOurs(upload, line, sha256)) hashed.push({ line, sha256 });
+    });
   });
   return hashed.sort((a, b) => a.line.seq - b.line.seq);
 }
@@ -97,9 +103,8 @@ function withinLimits(upload: JobUpload, wanted: Hashed[]): Hashed[] {
       bytes += line.sizeBytes ?? 0;
       return true;
     }
-    const documentId = upload.ledger.registrations.get(line.seq)?.instruction.documentId ?? null;
-    const reason = { code: 'remote_error' as const, message: 'The signed URL expired before the document was sent, and the job has no room to register it again' };
-    upload.records.set(line.seq, { seq: line.seq, documentId, sha256, sizeBytes: line.sizeBytes ?? 0, sent: false, reason });
+    const message = 'The signed URL expired before the document was sent, and the job has no room to register it again';
+    settleUnsent(upload, line, { code: 'remote_error', message }, sha256);
     return false;
   });
 }

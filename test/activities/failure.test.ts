@@ -1,21 +1,26 @@
 import { MockActivityEnvironment } from '@temporalio/testing';
+import { DefaultLogger } from '@temporalio/worker';
 import { ApplicationFailure, ApplicationFailureCategory, CancelledFailure } from '@temporalio/common';
-import { toFailure, withFailures } from '../../src/activities/failure';
+import { noSooner, notYet, toFailure, withFailures } from '../../src/activities/failure';
 import { failureTypes, nonRetryableTypes } from '../../src/contract/failures';
 import { AuthError, BusyError, ConflictError, ContractError, CreditError, RejectedError, TransportError } from '../../src/plangrep/errors';
 import { BrokenFileError } from '../../src/store/jsonl';
 import { StoreError } from '../../src/store/store-error';
 
-const map = (error: unknown): Promise<ApplicationFailure> => new MockActivityEnvironment().run(async () => toFailure(error) as ApplicationFailure);
+/** Failures are what these tests are about; the log needn't repeat them. */
+const quietEnvironment = () => new MockActivityEnvironment({}, { logger: new DefaultLogger('ERROR') });
+const map = (error: unknown): Promise<ApplicationFailure> => quietEnvironment().run(async () => toFailure(error) as ApplicationFailure);
 
 describe('what Temporal is told of an error', () => {
   test.each([
     [new TransportError('reset'), failureTypes.unreachable, false],
     [new BusyError('busy', { status: 429 }), failureTypes.busy, false],
-    [new CreditError('no credits', { status: 402 }), failureTypes.insufficientCredit, false],
+    [new CreditError('no credits', { status: 402 }), failureTypes.insufficientCredit, true],
     [new AuthError('key', { status: 401 }), failureTypes.unauthorized, true],
     [new RejectedError('no', { status: 422 }), failureTypes.rejected, true],
-    [new RejectedError('gone', { status: 404 }), failureTypes.notFound, true],
+    [new RejectedError('not there', { status: 404 }), failureTypes.notFound, true],
+    [new RejectedError('gone', { status: 410 }), failureTypes.notFound, true],
+    [new RejectedError('no such upload', { status: 404, origin: 'storage' }), failureTypes.rejected, true],
     [new ConflictError('key reused', { status: 409 }), failureTypes.idempotencyConflict, true],
     [new ContractError('body', ['job.id: invalid_type']), failureTypes.contractViolation, true],
     [new StoreError('ENOSPC', '/archive', 'write x', 'Free some.', 'the archive is full'), failureTypes.archiveUnavailable, false],
@@ -40,13 +45,70 @@ describe('what Temporal is told of an error', () => {
 
   test('what is a failure already passes untouched', async () => {
     const failure = ApplicationFailure.create({ type: failureTypes.notYet });
-    const run = new MockActivityEnvironment().run(withFailures({ act: async () => { throw failure; } }).act);
+    const run = quietEnvironment().run(withFailures({ act: async () => { throw failure; } }).act);
     await expect(run).rejects.toBe(failure);
   });
 
   test('cancellation stays cancellation, whatever it broke', async () => {
-    const env = new MockActivityEnvironment();
+    const env = quietEnvironment();
     const run = env.run(withFailures({ act: async () => { env.cancel(); throw new TransportError('aborted'); } }).act);
     await expect(run).rejects.toBeInstanceOf(CancelledFailure);
+  });
+});
+
+describe('a step whose warning is due', () => {
+  const [past, future] = [new Date(Date.now() - 1000).toISOString(), new Date(Date.now() + 3_600_000).toISOString()];
+  const fail = (error: unknown, request: unknown): Promise<Error> => {
+    const { act } = withFailures({ act: async (_request: unknown) => Promise.reject(error as Error) });
+    return quietEnvironment().run(act, request).then(() => new Error('went well'), (failure: Error) => failure);
+  };
+
+  test.each([
+    ['no answer', new TransportError('GET /jobs/1 got no complete answer'), failureTypes.unreachable],
+    ['a busy answer', new BusyError('come back', { status: 429, retryAfterMs: 5_000 }), failureTypes.busy],
+    ['a job that runs', notYet('Job 1 is processing', 1_000), failureTypes.notYet],
+    ['a full archive', new StoreError('ENOSPC', '/archive', 'write x', 'Free some.', 'the archive is full'), failureTypes.archiveUnavailable],
+    ['a bug', new Error('undefined is not a function'), failureTypes.internal],
+  ])('ends with the warning instead of being retried: %s', async (_what, error, type) => {
+    const plain = (await fail(error, { warnAt: future })) as ApplicationFailure;
+    expect(plain).toMatchObject({ type, nonRetryable: false });
+    const warned = await fail(error, { warnAt: past });
+    expect(warned).toMatchObject({ type: failureTypes.deadlineNears, nonRetryable: true, category: ApplicationFailureCategory.BENIGN, details: [{ type }] });
+    expect(warned.message).toContain(plain.message);
+  });
+
+  test.each([
+    ['refused for credits', new CreditError('no credits', { status: 402 }), failureTypes.insufficientCredit],
+    ['refused for its key', new AuthError('key', { status: 401 }), failureTypes.unauthorized],
+    ['refused', new RejectedError('no', { status: 422 }), failureTypes.rejected],
+    ['expired', ApplicationFailure.create({ type: failureTypes.expired }), failureTypes.expired],
+  ])('says what it is when nobody would retry it: %s', async (_what, error, type) => {
+    expect(await fail(error, { warnAt: past })).toMatchObject({ type });
+  });
+
+  test.each([[{ warnAt: null }], [{}], [undefined]])('has none without a mark: %j', async (request) => {
+    expect(await fail(new TransportError('reset'), request)).toMatchObject({ type: failureTypes.unreachable });
+  });
+
+  test('stays cancelled when it was cancelled', async () => {
+    const env = quietEnvironment();
+    const { act } = withFailures({ act: async (_request: unknown) => { env.cancel(); throw new TransportError('aborted'); } });
+    await expect(env.run(act, { warnAt: past })).rejects.toBeInstanceOf(CancelledFailure);
+  });
+});
+
+describe('a call that keeps its distance', () => {
+  const distant = (error: unknown) => quietEnvironment().run(async () => noSooner(error, 15_000) as ApplicationFailure);
+
+  test.each([
+    ['no answer', new TransportError('reset'), 15_000],
+    ['asked for less patience', new BusyError('busy', { status: 429, retryAfterMs: 2_000 }), 15_000],
+    ['asked for more patience', new BusyError('busy', { status: 429, retryAfterMs: 90_000 }), 90_000],
+    ['not there yet', notYet('running', 20_000), 20_000],
+    ['given up', new AuthError('key', { status: 401 }), undefined],
+  ])('is retried no sooner: %s', async (_what, error, delay) => {
+    const failure = await distant(error);
+    expect(failure).toMatchObject({ type: (await map(error)).type, message: error.message });
+    expect(failure.nextRetryDelay).toBe(delay);
   });
 });

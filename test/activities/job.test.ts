@@ -1,235 +1,296 @@
-import { readFile, writeFile } from 'node:fs/promises';
+import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { createIntentSchema, type CreateIntent } from '../../src/contract/archive';
+import type { RemoteJob } from '../../src/contract/activities';
+import { jobFileSchema } from '../../src/contract/archive';
 import { failureTypes } from '../../src/contract/failures';
 import { jobKeys } from '../../src/contract/keys';
+import { maxHintedPollMs, maxPollMs } from '../../src/domain/pacing';
 import { findJson } from '../../src/store/jsonl';
 import { ActivityBench } from '../support/activity-bench';
-import { makePdf, manyDocuments, writeDocuments } from '../support/documents';
+import { makePdf } from '../support/documents';
 
 const keys = jobKeys('bench', 1);
 const week = 7 * 24 * 3_600_000;
+const hour = 3_600_000;
+const inMs = (ms: number) => new Date(Date.now() + ms).toISOString();
+const errorBody = { error: { code: 'not_found', message: 'No such job.' } };
 
-describe('a remote job is created once', () => {
-  let bench: ActivityBench;
-  beforeEach(async () => {
-    bench = await ActivityBench.start();
-    await writeDocuments(bench.source, manyDocuments(3));
-    await bench.plan();
-  });
-  afterEach(() => bench.stop());
+let bench: ActivityBench;
+beforeEach(async () => {
+  bench = await ActivityBench.start({ scriptedClock: true, jobMs: 1000, credits: 100 });
+  await writeFile(join(bench.source, 'a.pdf'), makePdf());
+  await bench.plan();
+});
+afterEach(() => bench.stop());
 
-  const create = (attempt = 1) => bench.run(bench.activities.api.createJob, bench.createRequest, attempt);
-  const jobs = () => [...bench.simulator.state.jobs.values()];
-  const intent = () => findJson(bench.store, keys.intent, createIntentSchema);
-  const age = async (hours: number) => {
-    const known = (await intent())!;
-    await bench.store.write(keys.intent, JSON.stringify({ ...known, at: new Date(Date.now() - hours * 3_600_000).toISOString() } satisfies CreateIntent));
-  };
-  /** The attempts that Temporal would make, until one answers. */
-  async function createWithRetries() {
-    for (let attempt = 1; ; attempt += 1) {
-      try {
-        return await create(attempt);
-      } catch (error) {
-        if ((error as { type?: string }).type !== failureTypes.notYet || attempt > 5) throw error;
-      }
-    }
-  }
+const api = () => bench.activities.api;
+const faults = () => bench.simulator.state.faults;
+const advance = (ms: number) => bench.simulator.state.clock.advance(ms);
+const job = () => [...bench.simulator.state.jobs.values()][0]!;
+const expired = (remote: RemoteJob): RemoteJob => ({ ...remote, expiresAt: inMs(-1) });
 
-  test('and a repeat asks Plangrep for nothing', async () => {
-    const created = await create();
-    expect(created).toMatchObject({ externalId: 'batch/bench/job/00001', lowered: null });
-    expect(await create(2)).toEqual(created);
-    expect(bench.requests('createJob')).toEqual({ 202: 1 });
-  });
+async function uploaded(): Promise<RemoteJob> {
+  const remote = await bench.create();
+  await bench.upload(remote);
+  await bench.run(api().completeUploads, bench.onRemote(remote));
+  return remote;
+}
+/** A job that lacks the credits. */
+async function blocked(): Promise<RemoteJob> {
+  bench.simulator.state.credits.setAvailable(0);
+  const remote = await uploaded();
+  advance(10_000);
+  return remote;
+}
 
-  test('though the first answer was lost', async () => {
-    bench.simulator.state.faults.add({ kind: 'request', operation: 'createJob', drop: 'after' });
-    await expect(create()).rejects.toMatchObject({ type: failureTypes.unreachable });
-    const created = await create(2);
-    expect(jobs().map(({ id }) => id)).toEqual([created!.jobId]);
-  });
+type Until = readonly ('blocked' | 'working')[];
+interface LookOptions {
+  until?: Until;
+  attempt?: number;
+  warnAt?: string | null;
+}
+const look = (remote: RemoteJob, { until = ['blocked'], attempt = 1, warnAt = null }: LookOptions = {}) =>
+  bench.run(api().awaitJob, { ...bench.onRemote(remote, warnAt), until }, attempt);
+/** The delay that a look asks for. */
+const delayOf = (remote: RemoteJob, options?: LookOptions): Promise<number> =>
+  look(remote, options).then(
+    (sight) => Promise.reject(new Error(`The look ended with ${JSON.stringify(sight)}`)),
+    (failure: { nextRetryDelay?: number }) => failure.nextRetryDelay!,
+  );
 
-  test('though the key has been forgotten since: it is found by its externalId', async () => {
-    bench.simulator.state.faults.add({ kind: 'request', operation: 'createJob', drop: 'after' });
-    await expect(create()).rejects.toMatchObject({ type: failureTypes.unreachable });
-    await age(30);
-    expect((await createWithRetries())!.jobId).toBe(jobs()[0]!.id);
-    expect(jobs()).toHaveLength(1);
-    expect(bench.requests('listJobs')).toEqual({ 200: 1 });
-    expect(bench.requests('createJob')).toEqual({ dropped: 1 });
-  });
-
-  test('an old intent that made no job is used after the search', async () => {
-    bench.simulator.state.faults.add({ kind: 'request', operation: 'createJob', drop: 'before' });
-    await expect(create()).rejects.toMatchObject({ type: failureTypes.unreachable });
-    await age(2);
-    expect(await createWithRetries()).not.toBeNull();
-    expect(jobs()).toHaveLength(1);
+describe('a job is looked at until its end', () => {
+  test('which is kept in job.json', async () => {
+    const remote = await uploaded();
+    await expect(look(remote)).rejects.toMatchObject({ type: failureTypes.notYet, nonRetryable: false, category: 'BENIGN', message: expect.stringContaining('preflighting') as string });
+    advance(10_000);
+    expect(await look(remote)).toEqual({ kind: 'ended', status: 'completed', error: null, creditsDebited: job().creditsDebited });
+    expect(await findJson(bench.store, keys.job, jobFileSchema)).toMatchObject({ jobId: remote.jobId, status: 'completed' });
   });
 
-  test('one that was cancelled in the meantime is never used: the next generation takes its place', async () => {
-    bench.simulator.state.faults.add({ kind: 'request', operation: 'createJob', drop: 'after' });
-    await expect(create()).rejects.toMatchObject({ type: failureTypes.unreachable });
-    await bench.plangrep.cancelJob(jobs()[0]!.id);
-    const created = await createWithRetries();
-    expect(created!.externalId).toBe('batch/bench/job/00001.2');
-    expect(jobs().map(({ status }) => status)).toEqual(['cancelled', 'awaiting_uploads']);
+  test('a failed one says why', async () => {
+    faults().add({ kind: 'job', failJob: { code: 'document_unreadable', message: 'Cannot be read.' } });
+    const remote = await uploaded();
+    advance(10_000);
+    expect(await look(remote)).toEqual({ kind: 'ended', status: 'failed', error: { code: 'document_unreadable', message: 'Cannot be read.' }, creditsDebited: 0 });
   });
 
-  test('an abbreviated answer is completed by a read', async () => {
-    bench.simulator.state.faults.add({ kind: 'request', operation: 'createJob', after: true, status: 202, body: { job: { id: 'job_short', status: 'awaiting_uploads' } } });
-    await expect(create()).rejects.toMatchObject({ type: failureTypes.notYet });
-    bench.simulator.state.faults.add({ kind: 'request', operation: 'getJob', status: 200, body: { job: { id: 'job_short', status: 'awaiting_uploads', expiresAt: '2040-01-01T00:00:00Z' } } });
-    expect(await create(2)).toMatchObject({ jobId: 'job_short', expiresAt: '2040-01-01T00:00:00Z' });
+  test('or until it is blocked, when that is asked for; waiting for work it is left alone at first', async () => {
+    const remote = await blocked();
+    expect(await look(remote)).toEqual({ kind: 'blocked' });
+    expect(await look(remote, { until: ['blocked', 'working'] })).toEqual({ kind: 'blocked' });
+    const reads = bench.requests('getJob')['200'];
+    await expect(look(remote, { until: ['working'] })).rejects.toMatchObject({ type: failureTypes.notYet, nextRetryDelay: 1000 });
+    expect(bench.requests('getJob')['200']).toBe(reads);
+    await expect(look(remote, { until: ['working'], attempt: 2 })).rejects.toMatchObject({ type: failureTypes.notYet, message: expect.stringContaining('blocked') as string });
   });
 
-  test('a closed job is not created again', async () => {
-    await bench.store.write(keys.documents, '');
-    expect(await create()).toBeNull();
-    expect(jobs()).toHaveLength(0);
+  test('or until it works again: neither blocked nor about to be judged once more', async () => {
+    const remote = await blocked();
+    const until: Until = ['blocked', 'working'];
+    bench.simulator.state.credits.setAvailable(100);
+    await bench.run(api().resumeJob, bench.onRemote(remote));
+    await expect(look(remote, { until })).rejects.toMatchObject({ type: failureTypes.notYet, message: expect.stringContaining('preflighting') as string });
+    advance(200);
+    expect(await look(remote, { until })).toEqual({ kind: 'working' });
+    expect(await look(remote, { until: ['working'], attempt: 2 })).toEqual({ kind: 'working' });
+    await expect(look(remote)).rejects.toMatchObject({ type: failureTypes.notYet, message: expect.stringContaining('processing') as string });
+    advance(10_000);
+    expect(await look(remote, { until })).toMatchObject({ kind: 'ended', status: 'completed' });
   });
 
-  test('limits below the plan are told before anything is sent', async () => {
-    bench.simulator.state.faults.add({ kind: 'job', limits: { maxFiles: 2 } });
-    expect((await create())!.lowered).toMatchObject({ maxFiles: 2 });
+  test('an unknown status is not the end, and a body that makes no sense is no reason to give up a paid job', async () => {
+    const remote = await uploaded();
+    faults().add({ kind: 'request', operation: 'getJob', status: 200, body: { job: { id: remote.jobId, status: 'pondering' } } });
+    await expect(look(remote, { until: ['blocked', 'working'] })).rejects.toMatchObject({ type: failureTypes.notYet, message: expect.stringContaining('pondering') as string });
+    faults().add({ kind: 'request', operation: 'getJob', html: true, status: 200 });
+    await expect(look(remote)).rejects.toMatchObject({ type: failureTypes.notYet });
   });
 
-  test('job.json holds what was last seen, and no URL', async () => {
-    const created = (await create())!;
-    const text = await readFile(join(bench.store.location, keys.job), 'utf8');
-    expect(JSON.parse(text)).toMatchObject({ job: 1, jobId: created.jobId, status: 'awaiting_uploads' });
-    expect(text).not.toContain('http');
+  test.each([[404], [410]])('%i before the deadline closes the gate, after it the job is expired', async (status) => {
+    const remote = await uploaded();
+    faults().add({ kind: 'request', operation: 'getJob', status, times: 0, body: errorBody });
+    await expect(look(remote)).rejects.toMatchObject({ type: failureTypes.notFound, nonRetryable: true });
+    expect(await look(expired(remote))).toEqual({ kind: 'ended', status: 'expired', error: null, creditsDebited: null });
+  });
+
+  test('at its deadline an unfinished job is expired, a finished one is what it is', async () => {
+    const remote = await uploaded();
+    expect(await look(expired(remote))).toMatchObject({ kind: 'ended', status: 'expired' });
+    advance(10_000);
+    expect(await look(expired(remote))).toMatchObject({ kind: 'ended', status: 'completed' });
+  });
+
+  test('for a refused key, and goes on with the next one', async () => {
+    const remote = await uploaded();
+    faults().add({ kind: 'request', operation: 'getJob', status: 401 });
+    await expect(look(remote)).rejects.toMatchObject({ type: failureTypes.unauthorized, nonRetryable: true });
+    await expect(look(remote)).rejects.toMatchObject({ type: failureTypes.notYet });
   });
 });
 
-describe('a remote job is read until its end', () => {
-  let bench: ActivityBench;
-  beforeEach(async () => {
-    bench = await ActivityBench.start({ scriptedClock: true, jobMs: 1000 });
-    await writeFile(join(bench.source, 'a.pdf'), makePdf());
-    await bench.plan();
-  });
-  afterEach(() => bench.stop());
+describe('the delay between two looks', () => {
+  const delays = async (remote: RemoteJob, until: Until): Promise<number[]> => {
+    const found: number[] = [];
+    for (const attempt of [2, 3, 4, 5, 50]) found.push(await delayOf(remote, { until, attempt }));
+    return found;
+  };
 
-  async function uploaded() {
+  test.each([['running', ['blocked'] as const], ['blocked', ['working'] as const]])('grows by half to a minute: %s', async (state, until) => {
+    const remote = state === 'blocked' ? await blocked() : await uploaded();
+    expect(await delays(remote, until)).toEqual([1500, 2250, 3375, 5063, maxPollMs]);
+  });
+
+  test.each([['running', ['blocked'] as const], ['blocked', ['working'] as const]])('with webhooks on grows fourfold to ten minutes: %s', async (state, until) => {
+    bench.settings.webhookUrl = 'http://127.0.0.1:1';
+    const remote = state === 'blocked' ? await blocked() : await uploaded();
+    expect(await delays(remote, until)).toEqual([4000, 16_000, 64_000, 256_000, maxHintedPollMs]);
+  });
+
+  test('ends soon after the deadline, or after the time to warn', async () => {
+    bench.settings.webhookUrl = 'http://127.0.0.1:1';
+    const remote = await uploaded();
+    expect(await delayOf({ ...remote, expiresAt: inMs(60_000) }, { attempt: 9 })).toBeLessThanOrEqual(61_000);
+    expect(await delayOf(remote, { attempt: 9, warnAt: inMs(60_000) })).toBeLessThanOrEqual(61_000);
+  });
+
+  test('is never below the minimum, whatever a look came to', async () => {
+    bench.settings.minPollMs = 100_000;
+    const remote = await uploaded();
+    const failing = { kind: 'request', operation: 'getJob' } as const;
+    for (const fault of [{ status: 503 }, { status: 429, headers: { 'retry-after': '1' } }, { drop: 'before' }, { drop: 'after' }, { html: true, status: 200 }, { status: 500 }] as const) {
+      faults().add({ ...failing, ...fault });
+      expect(await delayOf(remote)).toBe(100_000);
+    }
+    expect(await delayOf(remote, { warnAt: inMs(90_000) })).toBe(100_000);
+    expect(await delayOf(remote, { until: ['working'] })).toBe(100_000);
+    faults().add({ ...failing, status: 429, headers: { 'retry-after': '300' } });
+    expect(await delayOf(remote)).toBe(300_000);
+  });
+});
+
+describe('a job whose warning is due', () => {
+  const due = inMs(-1);
+
+  test.each([
+    ['runs', null],
+    ['cannot be reached', { drop: 'before' }],
+    ['is busy', { status: 503 }],
+  ] as const)('warns when it still %s', async (_what, fault) => {
+    const remote = await uploaded();
+    if (fault) faults().add({ kind: 'request', operation: 'getJob', ...fault });
+    await expect(look(remote, { warnAt: due })).rejects.toMatchObject({ type: failureTypes.deadlineNears, nonRetryable: true, message: expect.stringContaining(fault ? remote.jobId : 'preflighting') as string });
+  });
+
+  test('leaves the next look to the step that is taken after the warning', async () => {
+    const remote = await uploaded();
+    const reads = bench.requests('getJob');
+    await expect(look(remote, { warnAt: due, attempt: 7 })).rejects.toMatchObject({ type: failureTypes.deadlineNears });
+    expect(bench.requests('getJob')).toEqual(reads);
+    await expect(look(remote, { warnAt: inMs(hour) })).rejects.toMatchObject({ type: failureTypes.notYet });
+  });
+
+  test('does not warn when it is found at its end', async () => {
+    const remote = await uploaded();
+    advance(10_000);
+    expect(await look(remote, { warnAt: due })).toMatchObject({ kind: 'ended', status: 'completed' });
+  });
+
+  test('warns at every step: its completion may be late too', async () => {
     const remote = await bench.create();
-    await bench.run(bench.activities.transfer.uploadDocuments, { batchId: bench.batchId, job: 1, remote, upload: 'signed' });
-    const request = { batchId: bench.batchId, job: 1, remote };
-    await bench.run(bench.activities.api.completeUploads, request);
-    return request;
-  }
-  const look = (request: Awaited<ReturnType<typeof uploaded>>, attempt = 1) => bench.run(bench.activities.api.awaitJob, request, attempt);
-
-  test('every look at one that runs asks for the next one later', async () => {
-    const request = await uploaded();
-    await expect(look(request)).rejects.toMatchObject({ type: failureTypes.notYet, nextRetryDelay: 1000 });
-    await expect(look(request, 4)).rejects.toMatchObject({ nextRetryDelay: 3375 });
-    bench.simulator.state.clock.advance(10_000);
-    expect(await look(request)).toMatchObject({ status: 'completed', error: null });
+    await bench.upload(remote);
+    faults().add({ kind: 'request', operation: 'completeUploads', status: 503 });
+    await expect(bench.run(api().completeUploads, bench.onRemote(remote, due))).rejects.toMatchObject({ type: failureTypes.deadlineNears });
+    await expect(bench.run(api().completeUploads, bench.onRemote(remote, inMs(hour)))).resolves.toBeUndefined();
   });
+});
 
-  test('a repeated completion is one, also when its answer was lost and its key is forgotten', async () => {
-    bench.simulator.state.faults.add({ kind: 'request', operation: 'completeUploads', drop: 'after' });
+describe('the upload is closed', () => {
+  test('once, also when the answer was lost and the key is forgotten', async () => {
+    faults().add({ kind: 'request', operation: 'completeUploads', drop: 'after' });
     await expect(uploaded()).rejects.toMatchObject({ type: failureTypes.unreachable });
     const remote = await bench.create();
-    bench.simulator.state.faults.add({ kind: 'request', operation: 'completeUploads', status: 409, body: { error: { code: 'invalid_state', message: 'The upload window is closed.' } } });
-    await expect(bench.run(bench.activities.api.completeUploads, { batchId: bench.batchId, job: 1, remote }, 2)).resolves.toBeUndefined();
+    faults().add({ kind: 'request', operation: 'completeUploads', status: 409, body: { error: { code: 'invalid_state', message: 'The upload window is closed.' } } });
+    await expect(bench.run(api().completeUploads, bench.onRemote(remote), 2)).resolves.toBeUndefined();
   });
 
-  test('a body that makes no sense is no reason to give up a paid job', async () => {
-    const request = await uploaded();
-    bench.simulator.state.faults.add({ kind: 'request', operation: 'getJob', html: true, status: 200 });
-    await expect(look(request)).rejects.toMatchObject({ type: failureTypes.notYet });
-  });
-
-  test('an unknown status is not the end', async () => {
-    const request = await uploaded();
-    bench.simulator.state.faults.add({ kind: 'request', operation: 'getJob', status: 200, body: { job: { id: request.remote.jobId, status: 'pondering' } } });
-    await expect(look(request)).rejects.toMatchObject({ type: failureTypes.notYet, message: expect.stringContaining('pondering') });
-  });
-
-  test('gone before the deadline is an error, gone after it is expired', async () => {
-    const request = await uploaded();
-    bench.simulator.state.faults.add({ kind: 'request', operation: 'getJob', status: 404, times: 0, body: { error: { code: 'not_found', message: 'No such job.' } } });
-    await expect(look(request)).rejects.toMatchObject({ type: failureTypes.notFound });
-    const past = { ...request, remote: { ...request.remote, expiresAt: new Date(Date.now() - 1).toISOString() } };
-    expect(await look(past)).toMatchObject({ status: 'expired' });
-  });
-
-  test('a job that is still unfinished at its deadline is expired', async () => {
-    const request = await uploaded();
-    const past = { ...request, remote: { ...request.remote, expiresAt: new Date(Date.now() - 1).toISOString() } };
-    expect(await look(past)).toMatchObject({ status: 'expired' });
-  });
-
-  test('cancelling one that has ended, or is gone, is no error', async () => {
-    const request = await uploaded();
-    await bench.run(bench.activities.api.cancelJob, request);
-    await expect(bench.run(bench.activities.api.cancelJob, request, 2)).resolves.toBeUndefined();
-    bench.simulator.state.clock.advance(2 * week);
-    await expect(bench.run(bench.activities.api.cancelJob, request, 3)).resolves.toBeUndefined();
-  });
-
-  test('missing credits are waited for', async () => {
+  test('when there are credits: else the call ends and is made again later', async () => {
     const remote = await bench.create();
-    bench.simulator.state.faults.add({ kind: 'request', operation: 'completeUploads', status: 402, body: { error: { code: 'insufficient_credits', message: 'Top up.' } } });
-    await bench.run(bench.activities.transfer.uploadDocuments, { batchId: bench.batchId, job: 1, remote, upload: 'signed' });
-    const failure = bench.run(bench.activities.api.completeUploads, { batchId: bench.batchId, job: 1, remote });
-    await expect(failure).rejects.toMatchObject({ type: failureTypes.insufficientCredit, nonRetryable: false });
+    await bench.upload(remote);
+    faults().add({ kind: 'request', operation: 'completeUploads', status: 402, body: { error: { code: 'insufficient_credits', message: 'Top up.' } } });
+    await expect(bench.run(api().completeUploads, bench.onRemote(remote))).rejects.toMatchObject({ type: failureTypes.insufficientCredit, nonRetryable: true, category: 'BENIGN' });
+    await expect(bench.run(api().completeUploads, bench.onRemote(remote))).resolves.toBeUndefined();
+    expect(job().status).toBe('preflighting');
+  });
+
+  test('unless the job is gone: before its deadline that is an error, after it the next look finds it expired', async () => {
+    const remote = await bench.create();
+    await bench.upload(remote);
+    faults().add({ kind: 'request', operation: 'completeUploads', status: 404, times: 0, body: errorBody });
+    await expect(bench.run(api().completeUploads, bench.onRemote(remote))).rejects.toMatchObject({ type: failureTypes.notFound });
+    await expect(bench.run(api().completeUploads, bench.onRemote(expired(remote)))).resolves.toBeUndefined();
   });
 });
 
-describe('the project', () => {
-  let bench: ActivityBench;
-  beforeAll(async () => {
-    bench = await ActivityBench.start({ projects: ['Harbour Annex', 'Town Hall'] });
-  });
-  afterAll(() => bench.stop());
-  const api = () => bench.activities.api;
+describe('a blocked job is resumed', () => {
+  const resume = (remote: RemoteJob) => bench.run(api().resumeJob, bench.onRemote(remote));
 
-  test('is found by id, then by name', async () => {
-    const { projectId } = (await bench.run(api().findProject, { project: 'Town Hall', orFail: true }))!;
-    expect(await bench.run(api().findProject, { project: projectId, orFail: true })).toEqual({ projectId });
+  test('where it stopped', async () => {
+    const remote = await blocked();
+    await expect(resume(remote)).resolves.toBeUndefined();
+    expect(job().status).toBe('preflighting');
   });
 
-  test('that is not there names those that are near, and is not created', async () => {
-    await expect(bench.run(api().findProject, { project: 'Harbor Anex', orFail: true })).rejects.toMatchObject({
-      type: failureTypes.projectNotFound,
-      message: 'No project has the id or name "Harbor Anex"; near: "Harbour Annex"',
-    });
-    expect(await bench.run(api().findProject, { project: 'Harbor Anex', orFail: false })).toBeNull();
-    expect(bench.requests('createProject')).toEqual({});
+  test('and one that is not blocked (any more) is let be', async () => {
+    const remote = await uploaded();
+    await expect(resume(remote)).resolves.toBeUndefined();
+    advance(10_000);
+    await expect(resume(remote)).resolves.toBeUndefined();
+    expect(bench.requests('resumeJob')).toEqual({ 409: 2 });
+    for (const fault of [{ status: 400 }, { status: 200, html: true }] as const) {
+      faults().add({ kind: 'request', operation: 'resumeJob', ...fault });
+      await expect(resume(remote)).resolves.toBeUndefined();
+    }
   });
 
-  test('is created once, though the answer was lost', async () => {
-    bench.simulator.state.faults.add({ kind: 'request', operation: 'createProject', drop: 'after' });
-    await expect(bench.run(api().createProject, { name: 'New' })).rejects.toMatchObject({ type: failureTypes.unreachable });
-    const { projectId } = await bench.run(api().createProject, { name: 'New' }, 2);
-    expect([...bench.simulator.state.projects.values()].filter(({ name }) => name === 'New').map(({ id }) => id)).toEqual([projectId]);
+  test.each([
+    [402, failureTypes.insufficientCredit],
+    [403, failureTypes.unauthorized],
+    [404, failureTypes.notFound],
+    [503, failureTypes.busy],
+  ])('a refusal with %i is told', async (status, type) => {
+    const remote = await blocked();
+    faults().add({ kind: 'request', operation: 'resumeJob', status });
+    await expect(resume(remote)).rejects.toMatchObject({ type });
   });
 
-  test('is waited for while it is set up, for five minutes, and given up when it failed', async () => {
-    bench.simulator.state.faults.add({ kind: 'project', name: 'Slow', provisioningMs: 3_600_000 });
-    bench.simulator.state.faults.add({ kind: 'project', name: 'Broken', failed: true, provisioningMs: 0 });
-    const slow = await bench.run(api().createProject, { name: 'Slow' });
-    const broken = await bench.run(api().createProject, { name: 'Broken' });
-    const ago = (ms: number) => new Date(Date.now() - ms).toISOString();
-    await expect(bench.run(api().awaitProject, { ...slow, since: ago(0) })).rejects.toMatchObject({ type: failureTypes.notYet });
-    await expect(bench.run(api().awaitProject, { ...slow, since: ago(301_000) })).rejects.toMatchObject({ type: failureTypes.projectNotReady });
-    await expect(bench.run(api().awaitProject, { ...broken, since: ago(0) })).rejects.toMatchObject({ type: failureTypes.projectNotReady });
+  test('a job that is gone after its deadline is left to the next look', async () => {
+    const remote = await blocked();
+    advance(2 * week);
+    await expect(resume(expired(remote))).resolves.toBeUndefined();
+  });
+});
+
+describe('a job is cancelled', () => {
+  test('and one that has ended, or is gone, is let be', async () => {
+    const remote = await uploaded();
+    await bench.run(api().cancelJob, bench.onRemote(remote));
+    expect(job().status).toBe('cancelled');
+    expect(await findJson(bench.store, keys.job, jobFileSchema)).toMatchObject({ status: 'cancelled' });
+    await expect(bench.run(api().cancelJob, bench.onRemote(remote), 2)).resolves.toBeUndefined();
+    advance(2 * week);
+    await expect(bench.run(api().cancelJob, bench.onRemote(remote), 3)).resolves.toBeUndefined();
+    expect(bench.requests('cancelJob')).toEqual({ 200: 1, 409: 1, 404: 1 });
   });
 
-  test.each([[null], ['none']])('is ready when its upgradeStatus is %s', async (upgradeStatus) => {
-    bench.simulator.state.faults.add({ kind: 'project', name: `U ${upgradeStatus}`, provisioningMs: 0, upgradeStatus });
-    const project = await bench.run(api().createProject, { name: `U ${upgradeStatus}` });
-    await expect(bench.run(api().awaitProject, { ...project, since: new Date().toISOString() })).resolves.toBeUndefined();
+  test('though its workflow was lost: what it left behind says which one it was', async () => {
+    const remote = await uploaded();
+    expect(await bench.run(api().abandonJob, { batchId: 'bench', job: 1 })).toEqual(remote);
+    expect(job().status).toBe('cancelled');
+    expect(await bench.run(api().abandonJob, { batchId: 'bench', job: 1 })).toEqual(remote);
   });
 
-  test('is held back from while it is being upgraded', async () => {
-    bench.simulator.state.faults.add({ kind: 'project', name: 'Upgrading', provisioningMs: 0, upgradeStatus: 'in_progress' });
-    const project = await bench.run(api().createProject, { name: 'Upgrading' });
-    await expect(bench.run(api().awaitProject, { ...project, since: new Date().toISOString() })).rejects.toMatchObject({ type: failureTypes.notYet });
+  test('unless the lost workflow had none', async () => {
+    expect(await bench.run(api().abandonJob, { batchId: 'bench', job: 1 })).toBeNull();
+    expect(bench.requests('cancelJob')).toEqual({});
   });
 });

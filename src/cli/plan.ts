@@ -1,6 +1,7 @@
 import { planDocuments } from '../activities/plan';
 import type { Plan } from '../contract/archive';
-import { batchInputSchema, type Reason } from '../contract/batch';
+import { batchInputSchema, type BatchInput, type Reason } from '../contract/batch';
+import { tooExpensive } from '../domain/plan-cost';
 import { closePageCounter } from '../pdf/page-count';
 import { exitCodes } from './exit-codes';
 import type { InputFlags } from './input-flags';
@@ -23,7 +24,10 @@ interface Rejection {
   reason: Reason;
 }
 
-/** `plan SOURCE`: a dry run that reads the documents and counts their pages; needs neither Temporal nor a key. */
+/**
+ * `plan SOURCE`: a dry run that reads the documents and counts their pages; needs neither Temporal nor a key. It does not know the project's id,
+ * so what `--skip-processed` will leave out is not left out here.
+ */
 export async function plan(argument: string, flags: InputFlags, output: Output): Promise<number> {
   const config = commandConfig([], { project: flags.project });
   const input = batchInputSchema.parse(await checkedInput(argument, config.project ?? anyProject, flags, config.archive));
@@ -46,12 +50,14 @@ export async function plan(argument: string, flags: InputFlags, output: Output):
   });
   line.clear();
   const { documents, rejected, duplicates, lowerBoundJobs, bytes, pages, credits } = made;
-  output.answer({ documents, rejected, duplicates, jobs: made.jobs.length, lowerBoundJobs, bytes, pages, credits, rejections }, planText(made, rejections));
+  const uncounted = made.uncounted ?? 0;
+  const overMaxCredits = tooExpensive({ pages, uncounted, credits }, input.maxCredits) !== null;
+  output.answer({ documents, rejected, duplicates, jobs: made.jobs.length, lowerBoundJobs, bytes, pages, uncounted, credits, overMaxCredits, rejections }, planText(made, input, rejections));
   return exitCodes.ok;
 }
 
-function planText(made: Plan, rejections: Rejection[]): string {
-  const { documents, rejected, duplicates, jobs, lowerBoundJobs, bytes, pages, credits } = made;
+function planText(made: Plan, input: BatchInput, rejections: Rejection[]): string {
+  const { documents, rejected, duplicates, jobs, lowerBoundJobs, bytes, pages } = made;
   const refused = rejections.slice(0, shownRejections).map(({ source, reason }) => `  ${source}: ${reason.message}`);
   const more = rejected - refused.length;
   return [
@@ -61,9 +67,25 @@ function planText(made: Plan, rejections: Rejection[]): string {
       ['jobs', `${jobs.length} (no fewer than ${lowerBoundJobs} are possible)`],
       ['bytes', bytesText(bytes)],
       ['pages', pages === null ? null : String(pages)],
-      ['credits', credits && (credits.min === credits.max ? `about ${credits.max}` : `${credits.min} to ${credits.max}, by what the pages turn out to be`)],
+      ['credits', creditsText(made)],
     ]),
+    ...warnings(made, input),
     ...(rejected > 0 ? ['Rejected:', ...refused] : []),
     ...(more > 0 ? [`  and ${more} more`] : []),
   ].join('\n');
+}
+
+function creditsText({ credits, uncounted = 0 }: Plan): string | null {
+  if (!credits) return null;
+  const range = credits.min === credits.max ? `about ${credits.max}` : `${credits.min} to ${credits.max}, by what the pages turn out to be`;
+  return uncounted === 0 ? range : `${range}; without ${counted(uncounted, 'document')} whose pages cannot be counted`;
+}
+
+/** What the start of this batch would do otherwise than this plan. */
+function warnings({ pages, credits, uncounted = 0 }: Plan, { maxCredits, skipProcessed }: BatchInput): string[] {
+  const problem = tooExpensive({ pages, uncounted, credits }, maxCredits);
+  return [
+    ...(problem ? [`A batch would fail at its start: ${problem}.`] : []),
+    ...(skipProcessed ? ['Documents that earlier batches processed are in this plan; a batch looks them up and skips them.'] : []),
+  ];
 }

@@ -24,8 +24,8 @@ const heartbeatMs = 5000;
 /** What planning a batch needs. */
 export interface PlanDependencies {
   store: Store;
-  /** Asked whether the holder of a claim still runs; only for `skipProcessed`. */
-  temporal: Pick<Dependencies['temporal'], 'workflow'>;
+  /** Asked whether the holder of a claim still runs. Without it every claim counts as held. */
+  temporal?: Pick<Dependencies['temporal'], 'workflow'>;
   settings: { creditsPerDrawingPage: number; creditsPerDocumentPage: number };
   countPages?: CountPages;
 }
@@ -56,7 +56,7 @@ export async function planBatch(deps: PlanDependencies, request: Request): Promi
 /** The project's ledger, when the input wants to pass over what is in it; a project that is not there yet has none. */
 function ledgerOf({ store, temporal }: PlanDependencies, { batchId, projectId }: Request, input: InputFile['input']): FindElsewhere | undefined {
   if (!input.skipProcessed || projectId === null) return undefined;
-  const asker = { batchId, retryPartial: input.retryPartialDocuments, isLive: liveness(temporal) };
+  const asker = { batchId, retryPartial: input.retryPartialDocuments, isLive: temporal ? liveness(temporal) : () => Promise.resolve(true) };
   return (sha256) => findProcessed(store, projectId, sha256, asker);
 }
 

@@ -1,0 +1,149 @@
+import fc from 'fast-check';
+import { dueAt, newChannel, newsOf, onDue, onNews, onSent, signalIntervalMs, type Channel } from '../../src/webhook/news';
+
+const at = (updatedAt: string | null) => ({ status: 'failed', updatedAt });
+
+describe('newsOf', () => {
+  test.each(['provisioning', 'awaiting_uploads', 'uploading', 'preflighting', 'processing'])('%s is no news', (status) => {
+    expect(newsOf({ status, updatedAt: '2026-01-01T00:00:00Z' })).toBeNull();
+  });
+
+  test.each(['completed', 'completed_with_errors', 'failed', 'cancelled', 'expired', 'blocked_insufficient_credits', 'paused_by_moon'])('%s is', (status) => {
+    expect(newsOf({ status, updatedAt: 'then' })).toEqual({ status, updatedAt: 'then' });
+  });
+
+  test('so is what cannot be read, and endless texts go no further', () => {
+    expect([null, { status: null, updatedAt: null }, { status: 'x'.repeat(65), updatedAt: 'y'.repeat(65) }].map(newsOf)).toEqual(Array(3).fill({ status: null, updatedAt: null }));
+  });
+});
+
+describe('a channel', () => {
+  const sent = onSent(onNews(newChannel, at('1'), 0).channel, 'sent', 5);
+
+  test('sends the first news, drops its repeat, and holds later news back for ten seconds', () => {
+    expect(onNews(newChannel, at('1'), 0).verdict).toBe('send');
+    expect(onNews(sent, at('1'), 99_999)).toEqual({ channel: sent, verdict: 'drop' });
+    const { channel, verdict } = onNews(sent, at('2'), 100);
+    expect([verdict, dueAt(channel)]).toEqual(['wait', 5 + signalIntervalMs]);
+    expect(onDue(channel)).toMatchObject({ sending: at('2'), waiting: null });
+    expect(onNews(sent, at('2'), 5 + signalIntervalMs).verdict).toBe('send');
+  });
+
+  test('what has no time is never taken for a repeat', () => {
+    const untimed = onSent(onNews(newChannel, at(null), 0).channel, 'sent', 0);
+    expect([onNews(untimed, at(null), 1).verdict, onNews(untimed, at(null), signalIntervalMs).verdict]).toEqual(['wait', 'send']);
+  });
+
+  test('a repeat of what is under way shares its fate; other news waits for it', () => {
+    const sending = onNews(newChannel, at('1'), 0).channel;
+    expect(onNews(sending, at('1'), 0).verdict).toBe('join');
+    const { channel, verdict } = onNews(sending, at('2'), 0);
+    expect([verdict, dueAt(channel)]).toEqual(['wait', null]);
+    expect(dueAt(onSent(channel, 'sent', 7))).toBe(7 + signalIntervalMs);
+    expect(onSent(onNews(sending, at('1'), 0).channel, 'sent', 0).waiting).toBeNull();
+  });
+
+  test('what failed counts as not sent: it is tried again, at once when it comes again', () => {
+    const failed = onSent(onNews(newChannel, at('1'), 0).channel, 'failed', 50);
+    expect([failed.sent, failed.waiting, dueAt(failed)]).toEqual([null, at('1'), 1050]);
+    expect(onNews(failed, at('1'), 60).verdict).toBe('send');
+    const again = onSent(onDue(failed), 'failed', 1050);
+    expect(dueAt(again)).toBe(3050);
+    expect(dueAt({ ...again, failures: 50 })).toBe(1050 + 30_000);
+  });
+
+  test('a workflow that is over is told nothing more, and nothing counts as sent', () => {
+    expect(onSent(onNews(onNews(newChannel, at('1'), 0).channel, at('2'), 0).channel, 'gone', 0)).toEqual(newChannel);
+  });
+});
+
+/** Something that happens `after` the last thing: news of a time, and how the next attempt to tell ends, and how long it takes. */
+interface Happening {
+  after: number;
+  updatedAt: string | null;
+  ends: 'sent' | 'failed';
+  takes: number;
+}
+interface Told {
+  start: number;
+  end: number;
+  updatedAt: string | null;
+}
+
+/** Runs a channel by a clock of its own, as the signaller does, until nothing waits any more. After the last happening every attempt succeeds. */
+class Run {
+  channel: Channel = newChannel;
+  now = 0;
+  readonly told: Told[] = [];
+  #under: { ends: 'sent' | 'failed'; end: number; start: number } | null = null;
+  #plan: Pick<Happening, 'ends' | 'takes'> = { ends: 'sent', takes: 0 };
+
+  /** Time passes, with all that falls due in it. */
+  until(time: number): void {
+    for (;;) {
+      const due = this.#under ? this.#under.end : dueAt(this.channel);
+      if (due === null || due > time) break;
+      this.now = Math.max(this.now, due);
+      if (this.#under) this.#ended(this.#under);
+      else {
+        this.channel = onDue(this.channel);
+        this.#begin();
+      }
+    }
+    this.now = Math.max(this.now, time === Infinity ? 0 : time);
+  }
+
+  news({ updatedAt, ends, takes }: Omit<Happening, 'after'>): string {
+    this.#plan = { ends, takes };
+    const { channel, verdict } = onNews(this.channel, at(updatedAt), this.now);
+    this.channel = channel;
+    if (verdict === 'send') this.#begin();
+    return verdict;
+  }
+
+  recover(): void {
+    this.#plan = { ends: 'sent', takes: 0 };
+  }
+
+  #begin(): void {
+    const { ends, takes } = this.#plan;
+    this.#under = { ends, start: this.now, end: this.now + takes };
+  }
+
+  #ended({ ends, start }: { ends: 'sent' | 'failed'; start: number }): void {
+    if (ends === 'sent') this.told.push({ start, end: this.now, updatedAt: this.channel.sending!.updatedAt });
+    this.channel = onSent(this.channel, ends, this.now);
+    this.#under = null;
+  }
+}
+
+const happening: fc.Arbitrary<Happening> = fc.record({
+  after: fc.oneof(fc.nat(50), fc.nat(15_000)),
+  updatedAt: fc.option(fc.constantFrom('1', '2', '3')),
+  ends: fc.constantFrom('sent' as const, 'failed' as const),
+  takes: fc.oneof(fc.constant(0), fc.nat(4_000)),
+});
+
+test('whatever comes in whatever order: nothing is told twice within ten seconds, and nothing is lost', () => {
+  fc.assert(
+    fc.property(fc.array(happening, { maxLength: 40 }), (happenings) => {
+      const run = new Run();
+      const arrivals: { at: number; updatedAt: string | null }[] = [];
+      for (const { after, ...news } of happenings) {
+        run.until(run.now + after);
+        arrivals.push({ at: run.now, updatedAt: news.updatedAt });
+        run.news(news);
+      }
+      run.recover();
+      run.until(Infinity);
+      run.told.forEach(({ start }, index) => index > 0 && expect(start - run.told[index - 1]!.end).toBeGreaterThanOrEqual(signalIntervalMs));
+      // Told of it, or of something later: the workflow looks at the job after each of them.
+      for (const { at: arrived, updatedAt } of arrivals) {
+        expect(run.told.some((told) => told.start >= arrived || (updatedAt !== null && told.updatedAt === updatedAt))).toBe(true);
+      }
+      expect(run.channel).toMatchObject({ sending: null, waiting: null });
+      expect(run.told.length).toBeLessThanOrEqual(arrivals.length);
+    }),
+    { numRuns: 500 },
+  );
+});

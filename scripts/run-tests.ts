@@ -1,7 +1,8 @@
+import { once } from 'node:events';
 import { mkdir, readFile, rm } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
 import { interruption, Processes } from './processes';
-import { ensurePdfinfo } from './system-tools';
+import { ensureChromium, ensurePdfinfo } from './system-tools';
 import { findTemporalCli, findTestServer } from './temporal-binaries';
 
 /** One npm script, and what has to be there for it. */
@@ -13,7 +14,7 @@ interface Stage {
   /** Uses lib/. */
   built?: boolean;
   /** Programs to be found before. */
-  tools?: readonly ('temporal' | 'pdfinfo')[];
+  tools?: readonly ('temporal' | 'pdfinfo' | 'chromium')[];
 }
 
 /** In this order: what is quick and says much comes first. */
@@ -24,7 +25,7 @@ const stages: Stage[] = [
   { name: 'unit', script: 'test:unit', jestWorkers: 2, built: true, tools: ['temporal', 'pdfinfo'] },
   { name: 'workflow', script: 'test:workflow', jestWorkers: 2, tools: ['temporal'] },
   { name: 'replay', script: 'test:replay', jestWorkers: 1, built: true, tools: ['temporal'] },
-  { name: 'e2e', script: 'test:e2e', jestWorkers: 2, built: true, tools: ['temporal'] },
+  { name: 'e2e', script: 'test:e2e', jestWorkers: 2, built: true, tools: ['temporal', 'chromium'] },
   { name: 'contract', script: 'test:contract', built: true },
 ];
 
@@ -37,12 +38,21 @@ interface Result {
   ms: number;
 }
 
+/** Programs of the system: installed beside the stages that do without them, null where that cannot be. */
+interface SystemTools {
+  pdfinfo?: Promise<string | null>;
+  chromium?: Promise<string | null>;
+}
+
 /** What runs the stages. */
 interface Session {
   processes: Processes;
   env: NodeJS.ProcessEnv;
+  system: SystemTools;
   reports: string;
   stopped: AbortSignal;
+  /** What was left out and why, for the last lines. */
+  remarks: string[];
 }
 
 const root = resolve(__dirname, '..');
@@ -60,45 +70,79 @@ async function main(names: string[]): Promise<number> {
   await mkdir(reports, { recursive: true });
   const chosen = names.length > 0 ? stages.filter(({ name }) => names.includes(name)) : stages;
   try {
+    const needed = new Set(chosen.flatMap(({ tools }) => tools ?? []));
+    const system = startInstalling(needed);
     const started = performance.now();
-    const { env, remarks } = await prepare(processes, new Set(chosen.flatMap(({ tools }) => tools ?? [])));
+    const env = await prepare(processes, needed);
     const tools: Result = { name: 'tools', outcome: 'ok', passed: 0, failed: 0, ms: performance.now() - started };
-    const results = await runStages(chosen, { processes, env, reports, stopped });
+    const session: Session = { processes, env, system, reports, stopped, remarks: [] };
+    const results = await runStages(chosen, tools, session);
     if (stopped.aborted) return stopped.reason as number;
-    return report([tools, ...results], remarks);
+    return report([tools, ...results], session.remarks);
   } finally {
     await processes.stop();
   }
 }
 
+/** One after the other: apt-get works for one at a time. */
+function startInstalling(needed: Set<string>): SystemTools {
+  const pdfinfo = needed.has('pdfinfo') ? ensurePdfinfo() : undefined;
+  const chromium = needed.has('chromium') ? Promise.resolve(pdfinfo).then(ensureChromium) : undefined;
+  return { ...(pdfinfo && { pdfinfo }), ...(chromium && { chromium }) };
+}
+
 /** Finds what the stages need besides npm's packages. The variables that configure the product are left out: tests set their own. */
-async function prepare(processes: Processes, tools: Set<string>): Promise<{ env: NodeJS.ProcessEnv; remarks: string[] }> {
+async function prepare(processes: Processes, needed: Set<string>): Promise<NodeJS.ProcessEnv> {
   const env = Object.fromEntries(Object.entries(process.env).filter(([name]) => !/^(PLANGREP|TEMPORAL)_/.test(name)));
-  if (tools.has('temporal')) {
+  if (needed.has('temporal')) {
     env.TEMPORAL_CLI_PATH = (await findTemporalCli({ processes })).path;
     env.TEMPORAL_TEST_SERVER_PATH = (await findTestServer({ processes })).path;
   }
-  const lacksPdfinfo = tools.has('pdfinfo') && (await ensurePdfinfo()) === null;
-  const remarks = lacksPdfinfo ? ['Page counts were compared with recorded ones only: there is no pdfinfo (package poppler-utils), and it can be installed only as root.'] : [];
-  return { env, remarks };
+  return env;
 }
 
-async function runStages(chosen: Stage[], session: Session): Promise<Result[]> {
+async function runStages(chosen: Stage[], tools: Result, session: Session): Promise<Result[]> {
   const results: Result[] = [];
   for (const stage of chosen) {
     if (session.stopped.aborted) break;
     const buildFailed = results.some(({ name, outcome }) => name === 'build' && outcome === 'failed');
-    if (stage.built && buildFailed) results.push({ name: stage.name, outcome: 'not run', passed: 0, failed: 0, ms: 0 });
-    else results.push(await runStage(stage, session));
+    if (stage.built && buildFailed) {
+      results.push({ name: stage.name, outcome: 'not run', passed: 0, failed: 0, ms: 0 });
+      continue;
+    }
+    const started = performance.now();
+    const without = await withoutBrowser(stage, session);
+    tools.ms += performance.now() - started;
+    if (session.stopped.aborted) break;
+    if (without && process.env.CI === 'true') results.push({ name: 'browser', outcome: 'failed', passed: 0, failed: 1, ms: 0 });
+    results.push(await runStage(stage, without ? ['--testPathIgnorePatterns=/e2e/web-ui'] : [], session));
   }
   return results;
 }
 
-async function runStage({ name, script, jestWorkers }: Stage, { processes, env, reports }: Session): Promise<Result> {
+/** Waits for what the stage needs of the system, and remarks on what is not to be had; true when the stage must do without a browser. */
+async function withoutBrowser({ tools = [] }: Stage, { system, env, remarks, stopped }: Session): Promise<boolean> {
+  // What apt-get has begun it may end by itself.
+  const interrupted = once(stopped, 'abort').then(() => null);
+  if (tools.includes('pdfinfo') && (await Promise.race([system.pdfinfo, interrupted])) === null) {
+    remarks.push('Page counts were compared with recorded ones only: there is no pdfinfo (package poppler-utils), and it can be installed only as root.');
+  }
+  if (!tools.includes('chromium')) return false;
+  const chromium = await Promise.race([system.chromium, interrupted]);
+  if (chromium) {
+    env.CHROMIUM_PATH = chromium;
+    return false;
+  }
+  const reason = env.CHROMIUM_PATH ? `CHROMIUM_PATH names ${env.CHROMIUM_PATH}, which is none that runs` : 'none is on PATH, and the package chromium can be installed only as root on Debian, with network';
+  remarks.push(`The web UI was not tested (test/e2e/web-ui.test.ts): that takes Chromium or Chrome; ${reason}.`);
+  return true;
+}
+
+async function runStage({ name, script, jestWorkers }: Stage, more: string[], { processes, env, reports }: Session): Promise<Result> {
   console.log(`\n── ${name} (npm run ${script})`);
   const started = performance.now();
   const file = join(reports, `${name}.json`);
-  const flags = jestWorkers ? ['--', '--ci', '--json', `--outputFile=${file}`, `--maxWorkers=${jestWorkers}`] : [];
+  const flags = jestWorkers ? ['--', '--ci', '--json', `--outputFile=${file}`, `--maxWorkers=${jestWorkers}`, ...more] : [];
   const child = processes.start(name, 'npm', ['run', '--silent', script, ...flags], { env, cwd: root });
   const limit = setTimeout(() => {
     console.log(`${name} did not end within ${stageLimitMs / 60_000} min and is stopped`);

@@ -1,0 +1,97 @@
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { Client, Connection } from '@temporalio/client';
+import type { Browser } from 'playwright-core';
+import { BatchClient } from '../../src/client';
+import { batchWorkflowId } from '../../src/contract/messages';
+import { startStack, type Stack } from '../../scripts/local-stack';
+import { Processes } from '../../scripts/processes';
+import { findTemporalCli } from '../../scripts/temporal-binaries';
+import { launchBrowser } from '../support/browser';
+import { WebUi } from '../support/browser-web-ui';
+import { makePdf, writeDocuments } from '../support/documents';
+
+/** `npm run screenshots` names a folder for pictures of what is seen here. */
+const pictures = process.env.WEB_UI_PICTURES ?? null;
+const [blocked, done] = ['harbour-annex-2026', 'north-pier-2026'];
+
+describe('an operator who has nothing but the Temporal web UI', () => {
+  const processes = new Processes();
+  let folder: string;
+  let stack: Stack;
+  let connection: Connection;
+  let batches: BatchClient;
+  let browser: Browser;
+  let ui: WebUi;
+
+  beforeAll(async () => {
+    folder = await mkdtemp(join(tmpdir(), 'site-'));
+    const launched = launchBrowser();
+    stack = await startOurStack();
+    connection = await Connection.connect({ address: stack.temporalAddress });
+    batches = new BatchClient({ client: new Client({ connection }) });
+    browser = await launched;
+    ui = await WebUi.open(browser, stack.webUi, pictures);
+    await start(done);
+    await batches.wait(done);
+    await setCredits(0);
+    await start(blocked);
+    await ui.openList();
+  });
+
+  afterAll(async () => {
+    await browser?.close();
+    await connection?.close();
+    await processes.stop();
+    await rm(folder, { recursive: true, force: true });
+  });
+
+  async function startOurStack(): Promise<Stack> {
+    const print = (): void => {};
+    const { path: temporal } = await findTemporalCli({ processes, print });
+    return startStack({ processes, temporal, folder: join(folder, 'run'), secretKeyFile: join(folder, 'secret-key'), archive: join(folder, 'archive'), print });
+  }
+
+  async function setCredits(available: number): Promise<void> {
+    const answer = await fetch(`${stack.control}/credits`, { method: 'POST', headers: { 'content-type': 'application/json' }, body: JSON.stringify({ available }) });
+    if (!answer.ok) throw new Error(`Credits could not be set: ${answer.status}`);
+  }
+
+  /** Twelve drawings in two jobs. */
+  async function start(id: string): Promise<void> {
+    const source = join(folder, id);
+    await writeDocuments(source, Array.from({ length: 12 }, (_, index) => ({ path: Buffer.from(`A-${101 + index}.pdf`), content: makePdf({ marker: `${id} ${index}` }) })));
+    await batches.start({ project: 'Quickstart', source: { folder: source }, limits: { maxFiles: 6 } }, { id });
+  }
+
+  test('finds the batches that wait for credits by their BatchStatus', async () => {
+    await ui.chooseColumns({ add: ['BatchStatus', 'DocumentsDone', 'DocumentCount'], remove: ['Run ID', 'Type', 'Start', 'End'] });
+    await ui.row(batchWorkflowId(done)).waitFor();
+    await ui.filter('BatchStatus', 'blocked_credits');
+    await ui.row(batchWorkflowId(blocked)).waitFor();
+    await ui.row(batchWorkflowId(done)).waitFor({ state: 'detached' });
+    await ui.picture('web-ui-batches');
+  });
+
+  test('reads why a batch waits, and how it goes on', async () => {
+    await ui.openWorkflow(batchWorkflowId(blocked));
+    expect(await ui.currentDetails()).toMatchObject({
+      Status: 'blocked_credits',
+      Documents: '0 of 12',
+      Gate: expect.stringMatching(/^closed: credits are used up, since .*; tries by itself at /),
+      'What to do': expect.stringMatching(/^add credits at Plangrep, then send the update resume/),
+    });
+    await ui.picture('web-ui-blocked');
+    expect(await ui.query('status')).toMatchObject({ status: 'blocked_credits', gate: { reason: 'insufficient_credits' }, documents: 12, documentsDone: 0 });
+  });
+
+  test('resumes it in the dialog for updates, and it completes', async () => {
+    await setCredits(1_000);
+    await ui.chooseUpdate('resume');
+    await ui.picture('web-ui-resume');
+    await ui.sendUpdate();
+    await ui.status('Completed').waitFor();
+    expect(await batches.status(blocked)).toMatchObject({ status: 'completed', counts: { processed: 12 } });
+  });
+});

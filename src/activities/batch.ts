@@ -32,8 +32,7 @@ export function createBatchActivities({ store, temporal }: Dependencies): Pick<B
       const reports: JobReport[] = [];
       for (const job of jobs) {
         if (await isRunning(temporal, jobWorkflowId(batchId, job))) continue;
-        const closed = await readClosedJob(store, batchId, job);
-        reports.push(closed ? { job, kind: 'closed', limits: null, ...closed } : lostReport(job));
+        reports.push(await reportOf(store, batchId, job));
       }
       return reports;
     },
@@ -61,8 +60,13 @@ async function refuseRetryOf(store: Store, batchId: string, { source }: BatchInp
   if (!finished) throw refuse('names no finished batch of this archive');
 }
 
-/** A job whose workflow ended without an account of its documents: nothing is known of them yet. */
-const lostReport = (job: number): JobReport => ({ job, kind: 'lost', limits: null, counts: {}, pages: 0, credits: 0, resend: null, failedWith: null });
+/** What a job whose workflow is over would have reported. Without an account of its documents nothing is known of them yet. */
+async function reportOf(store: Store, batchId: string, job: number): Promise<JobReport> {
+  const closed = await readClosedJob(store, batchId, job);
+  if (!closed) return { job, kind: 'lost', limits: null, counts: {}, pages: 0, credits: 0, resend: null, failedWith: null };
+  const { documents: _documents, ...report } = closed;
+  return { job, kind: 'closed', limits: null, ...report };
+}
 
 /** Writes input.json; one that is there must say the same, as after a batch was terminated and started again. */
 async function keepInput(store: Store, batchId: string, input: BatchInput, acceptedAt: string): Promise<void> {

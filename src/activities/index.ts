@@ -6,6 +6,7 @@ import { withFailures } from './failure';
 import { createJobActivities } from './job';
 import { createManifestActivities } from './manifest';
 import { createPlanActivities } from './plan';
+import { resendDocuments } from './plan/resend';
 import { createProjectActivities } from './project';
 import { createUploadActivities } from './upload';
 
@@ -24,7 +25,7 @@ export function createActivities(deps: Dependencies): Activities {
   return {
     batch: withFailures({ ...createBatchActivities(deps), splitJob, closeJob }),
     api: withFailures({ ...createProjectActivities(deps), ...createJobActivities(deps) }),
-    transfer: withFailures({ planBatch, ...createUploadActivities(deps), ...createManifestActivities(deps) }),
+    transfer: withFailures({ planBatch, resendDocuments: (request) => resendDocuments(deps, request), ...createUploadActivities(deps), ...createManifestActivities(deps) }),
     archive: withFailures({ archiveJob }),
   };
 }

@@ -1,8 +1,11 @@
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import { WorkflowNotFoundError } from '@temporalio/client';
+import type { DocumentOutcome } from '../../src/contract/archive';
 import { failureTypes } from '../../src/contract/failures';
-import { batchKeys } from '../../src/contract/keys';
+import { batchKeys, jobKeys } from '../../src/contract/keys';
 import { ActivityBench } from '../support/activity-bench';
+import { manyDocuments, writeDocuments } from '../support/documents';
 
 const keys = batchKeys('bench');
 const input = { project: 'Quickstart', source: { folder: '/documents' }, labels: { order: '4711' } };
@@ -19,7 +22,10 @@ describe('acceptBatch', () => {
   test('writes the input with its defaults, and hands on all but the source', async () => {
     const accepted = await accept(input);
     expect(accepted).toEqual({
-      input: { project: 'Quickstart', limits: {}, maxConcurrentJobs: 5, upload: 'auto', createProject: false, allowEmpty: false, labels: { order: '4711' } },
+      input: {
+        project: 'Quickstart', limits: {}, maxConcurrentJobs: 5, upload: 'auto', createProject: false, allowEmpty: false, labels: { order: '4711' },
+        skipProcessed: false, retryFailedDocuments: 1, retryPartialDocuments: false, splitFailedJobs: true, probe: true,
+      },
       attributes: [],
       archive: bench.store.location,
     });
@@ -58,5 +64,79 @@ describe('acceptBatch', () => {
     await bench.store.write(keys.manifest, '{}');
     await expect(accept(input)).rejects.toMatchObject({ type: failureTypes.batchIdTaken, message: expect.stringContaining('finished') as string });
     expect(await bench.store.stat(keys.input)).toBeNull();
+  });
+
+  test('hands on how failures, credits and what is known already are to be treated', async () => {
+    const wanted = { skipProcessed: true, retryFailedDocuments: 3, retryPartialDocuments: true, splitFailedJobs: false, maxCredits: 500, probe: false, priority: 2, tenant: 'north' };
+    expect((await accept({ ...input, ...wanted })).input).toMatchObject(wanted);
+  });
+
+  test('a retry needs a finished batch', async () => {
+    await bench.store.write(batchKeys('older').manifest, '{}');
+    await expect(accept({ ...input, source: { retryOf: 'older' } })).resolves.toMatchObject({ input: { project: 'Quickstart' } });
+    expect(JSON.parse(await readFile(join(bench.store.location, keys.input), 'utf8'))).toMatchObject({ input: { source: { retryOf: 'older' } } });
+  });
+
+  test.each([
+    ['itself', 'bench', 'names this batch itself'],
+    ['one that nobody knows', 'nobody', 'names no finished batch'],
+    ['one that still runs', 'running', 'names no finished batch'],
+    ['a place outside', '../batches/older', 'names no finished batch'],
+  ])('a retry of %s is refused, and writes nothing', async (_what, retryOf, problem) => {
+    await bench.store.write(batchKeys('older').manifest, '{}');
+    await bench.store.write(batchKeys('running').input, '{}');
+    await expect(accept({ ...input, source: { retryOf } })).rejects.toMatchObject({ type: failureTypes.invalidInput, nonRetryable: true, message: expect.stringContaining(problem) as string });
+    expect(await bench.store.stat(keys.input)).toBeNull();
+  });
+});
+
+describe('findClosedJobs', () => {
+  let bench: ActivityBench;
+  beforeEach(async () => {
+    bench = await ActivityBench.start();
+  });
+  afterEach(() => bench.stop());
+  /** Job workflows by number: the rest was never started. */
+  const workflows = (states: Record<string, 'RUNNING' | 'COMPLETED' | 'TERMINATED'>) =>
+    Object.assign(bench.temporal, {
+      workflow: {
+        getHandle: (id: string) => ({
+          describe: async () => {
+            const name = states[id.slice(-1)];
+            if (!name) throw new WorkflowNotFoundError('not found', id, undefined);
+            return { status: { name } };
+          },
+        }),
+      },
+    });
+  const outcome = (seq: number): DocumentOutcome => ({
+    seq, outcome: 'cancelled', reason: { code: 'cancelled', message: 'Cancelled.' }, jobId: null, documentId: null, sha256: null,
+    pages: null, pagesFailed: null, pagesPaid: 0, credits: null, result: null, artifacts: [],
+  });
+  const find = (jobs: number[]) => bench.run(bench.activities.batch.findClosedJobs, { batchId: 'bench', jobs });
+
+  test('a job that runs is open; one that wrote its account is closed; one that did not is lost', async () => {
+    workflows({ 1: 'RUNNING', 2: 'COMPLETED', 3: 'TERMINATED' });
+    await writeDocuments(bench.source, manyDocuments(4));
+    await bench.plan({ limits: { maxFiles: 1 } });
+    for (const job of [1, 2]) await bench.store.write(jobKeys('bench', job).documents, `${JSON.stringify(outcome(job))}\n`);
+    const lost = { kind: 'lost', limits: null, counts: {}, pages: 0, credits: 0, resend: null, failedWith: null };
+    expect(await find([1, 2, 3, 4])).toEqual([
+      { job: 2, kind: 'closed', limits: null, counts: { cancelled: 1 }, pages: 0, credits: 0, resend: null, failedWith: null },
+      { job: 3, ...lost },
+      { job: 4, ...lost },
+    ]);
+  });
+
+  test('a report that never came is made up for, with what is to be sent again', async () => {
+    workflows({ 1: 'COMPLETED' });
+    await writeDocuments(bench.source, manyDocuments(4));
+    await bench.plan();
+    const keysOfJob = jobKeys('bench', 1);
+    const seen = { job: 1, parent: null, batchId: 'bench', jobId: 'job_1', externalId: null, status: 'failed', error: { code: 'unreadable', message: 'x' }, creditsDebited: 0, pageCount: null, createdAt: null, expiresAt: null, completedAt: null, documents: 4 };
+    await bench.store.write(keysOfJob.job, JSON.stringify(seen));
+    const failed = [1, 2, 3, 4].map((seq) => ({ ...outcome(seq), outcome: 'failed', jobId: 'job_1', documentId: `doc_${seq}`, reason: { code: 'job_failed', message: 'x' } }));
+    await bench.store.write(keysOfJob.documents, failed.map((line) => `${JSON.stringify(line)}\n`).join(''));
+    expect(await find([1])).toMatchObject([{ job: 1, kind: 'closed', counts: { failed: 4 }, resend: 'halves', failedWith: 'unreadable' }]);
   });
 });

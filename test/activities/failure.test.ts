@@ -98,7 +98,7 @@ describe('a step whose warning is due', () => {
 });
 
 describe('a call that keeps its distance', () => {
-  const distant = (error: unknown) => quietEnvironment().run(async () => noSooner(error, 15_000) as ApplicationFailure);
+  const distant = (error: unknown): Promise<ApplicationFailure> => quietEnvironment().run(async () => noSooner(error, 15_000) as ApplicationFailure);
 
   test.each([
     ['no answer', new TransportError('reset'), 15_000],

@@ -4,7 +4,7 @@ import { interruption, Processes } from './processes';
 import { newRunFolder, quickstartCache, writeEnvironment } from './run-folder';
 import { findTemporalCli } from './temporal-binaries';
 
-/** Temporal, the simulator and a worker in one terminal, until Ctrl-C; the built code of lib/ runs. */
+/** Temporal, the simulator, a webhook receiver and a worker in one terminal, until Ctrl-C; the built code of lib/ runs. */
 async function main(): Promise<void> {
   const processes = new Processes();
   const interrupted = interruption(processes);

@@ -22,7 +22,7 @@ export interface StackOptions {
   print: (line: string) => void;
 }
 
-/** Temporal, the simulator and a worker, all on 127.0.0.1. */
+/** Temporal, the simulator, a webhook receiver and a worker, all on 127.0.0.1. */
 export interface Stack {
   /** For further commands of ours; holds every variable they read. */
   env: NodeJS.ProcessEnv;
@@ -31,11 +31,13 @@ export interface Stack {
   /** The simulator's addresses. */
   api: string;
   control: string;
+  /** The webhook receiver's address. */
+  webhook: string;
   /** Rejects when one of them ends; never resolves. */
   failure: Promise<never>;
 }
 
-/** Starts Temporal, the simulator and a worker. Nothing of the caller's own configuration reaches them. @throws Error with the end of the log of what did not start */
+/** Starts Temporal, the simulator, a webhook receiver and a worker. Nothing of the caller's own configuration reaches them. @throws Error with the end of the log of what did not start */
 export async function startStack(options: StackOptions): Promise<Stack> {
   const { processes, folder, print, archive } = options;
   await mkdir(folder, { recursive: true });
@@ -45,7 +47,7 @@ export async function startStack(options: StackOptions): Promise<Stack> {
   const [temporal, simulator] = await Promise.all([startTemporalServer({ ...options, env: bare }), startSimulator(options, bare)]);
   print(`Temporal    ${temporal.address}, web UI ${temporal.webUi}`);
   print(`Simulator   ${simulator.api} in place of Plangrep: nothing leaves this machine, nothing is charged`);
-  const env = {
+  const own = {
     ...bare,
     TEMPORAL_ADDRESS: temporal.address,
     TEMPORAL_NAMESPACE: 'default',
@@ -59,11 +61,14 @@ export async function startStack(options: StackOptions): Promise<Stack> {
     PLANGREP_MIN_POLL_SECONDS: '1',
     PLANGREP_WEB_UI_URL: temporal.webUi,
   };
+  const webhook = await startReceiver(options, own);
+  print(`Webhooks    ${webhook.url}`);
+  const env = { ...own, PLANGREP_WEBHOOK_URL: webhook.url };
   const worker = await startService(processes, { name: 'Worker', command: process.execPath, args: [cli, 'worker'], env, log: join(folder, 'worker.log'), ready: /^Worker ready/ });
   print('Worker      ready');
-  const failure = Promise.race([temporal.service, simulator.service, worker].map((service) => service.failure));
+  const failure = Promise.race([temporal.service, simulator.service, webhook.service, worker].map((service) => service.failure));
   failure.catch(() => undefined);
-  return { env, temporalAddress: temporal.address, webUi: temporal.webUi, api: simulator.api, control: simulator.control, failure };
+  return { env, temporalAddress: temporal.address, webUi: temporal.webUi, api: simulator.api, control: simulator.control, webhook: webhook.url, failure };
 }
 
 /** The environment without our variables and Temporal's, and without proxies, which have no business between programs of one machine. */
@@ -76,6 +81,13 @@ async function startSimulator({ processes, folder }: StackOptions, env: NodeJS.P
   const args = [cli, 'simulator', '--port', '0', '--storage-port', '0'];
   const service = await startService(processes, { name: 'Simulator', command: process.execPath, args, env, log: join(folder, 'simulator.log'), ready: /^\{"api"/ });
   return { service, ...(JSON.parse(service.line) as { api: string; control: string; apiKey: string }) };
+}
+
+/** The receiver says where it listens; the worker has to know before it creates a job. */
+async function startReceiver({ processes, folder }: StackOptions, env: NodeJS.ProcessEnv): Promise<{ service: Service; url: string }> {
+  const args = [cli, 'webhook', '--port', '0', '--json'];
+  const service = await startService(processes, { name: 'Webhook receiver', command: process.execPath, args, env, log: join(folder, 'webhook.log'), ready: /^\{"webhook"/ });
+  return { service, url: (JSON.parse(service.line) as { webhook: string }).webhook };
 }
 
 async function ensureSecretKey(file: string): Promise<string> {

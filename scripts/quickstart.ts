@@ -12,8 +12,8 @@ const root = resolve(__dirname, '..');
 const help = `Usage: scripts/quickstart [FOLDER] [--keep]
 
 Runs one batch over FOLDER, or over the example documents, with everything on this machine: Temporal, a
-simulator in place of Plangrep, and a worker. It installs and builds what is missing, can be repeated, and
-reaches neither the paid service nor another Temporal, whatever the environment says.
+simulator in place of Plangrep, a webhook receiver and a worker. It installs and builds what is missing, can
+be repeated, and reaches neither the paid service nor another Temporal, whatever the environment says.
 
   --keep   leave all running until Ctrl-C, to look around in Temporal's web UI
 
@@ -97,7 +97,7 @@ async function runOnce(quickstart: Quickstart): Promise<null> {
 async function waitForEnter(stopped: Promise<number>): Promise<void> {
   const terminal = createInterface({ input: process.stdin, output: process.stdout });
   terminal.on('SIGINT', () => process.kill(process.pid, 'SIGINT'));
-  const entered = terminal.question('Press Enter to stop Temporal, the simulator and the worker (--keep leaves them running). ');
+  const entered = terminal.question('Press Enter to stop everything (--keep leaves it running). ');
   const ended = new Promise((closed) => terminal.once('close', closed));
   await Promise.race([stopped, entered, ended]);
   terminal.close();

@@ -142,6 +142,7 @@ it('runs a batch to a verified archive, twice in a row, and talks to nobody else
     expect(await run.ended).toBe(0);
     const output = run.output();
     expect(output).toMatch(/Temporal CLI: from .*\nTemporal {4}127\.0\.0\.1:\d+, web UI http:\/\/127\.0\.0\.1:\d+\nSimulator {3}http:\/\/127\.0\.0\.1:\d+ /);
+    expect(output).toMatch(/\nWebhooks {4}http:\/\/127\.0\.0\.1:\d+\nWorker {6}ready\n/);
     expect(output).toMatch(/3 of 3 done: 3 processed/);
     expect(output).toContain(join(root, 'plangrep-archive'));
     expect(output).toMatch(/http:\/\/127\.0\.0\.1:\d+\/namespaces\/default\/workflows\//);
@@ -163,7 +164,7 @@ it('with --keep everything runs on until Ctrl-C, and the exit code is the batch\
   await says(run, 'Running until Ctrl-C');
   batchOf(run.output());
   const addresses = addressesIn(run.output());
-  expect(addresses.length).toBeGreaterThanOrEqual(3);
+  expect(addresses.length).toBeGreaterThanOrEqual(4);
   for (const address of addresses) expect({ address, taken: await isTaken(address) }).toEqual({ address, taken: true });
   run.process.kill('SIGINT');
   expect(await run.ended).toBe(0);

@@ -1,6 +1,7 @@
 import { hostname } from 'node:os';
 import { activityInfo, cancellationSignal } from '@temporalio/activity';
 import { ApplicationFailure, ApplicationFailureCategory, TemporalFailure } from '@temporalio/common';
+import type { OnRemoteJob } from '../contract/activities';
 import { failureTypes, nonRetryableTypes } from '../contract/failures';
 import type { FailureType } from '../contract/failures';
 import { AuthError, BusyError, ConflictError, ContractError, CreditError, PlangrepError, RejectedError, TransportError } from '../plangrep/errors';
@@ -68,7 +69,7 @@ const expected = (type: FailureType, message: string, ...details: unknown[]): Ap
 const retryable = (type: FailureType, message: string, delayMs: number | null = null): ApplicationFailure =>
   ApplicationFailure.create({ type, message: shortened(message), ...(delayMs !== null && { nextRetryDelay: Math.max(1, delayMs) }) });
 
-/** The same activities, each failing only with what {@link toFailure} makes, and in time for warnings; see {@link inTime}. */
+/** The same activities, each failing only with what {@link toFailure} makes of the error, and {@link inTime} of that. */
 export function withFailures<T extends object>(activities: T): T {
   const wrapped = Object.entries(activities).map(([name, run]) => [
     name,
@@ -76,7 +77,7 @@ export function withFailures<T extends object>(activities: T): T {
       try {
         return await (run as (...args: unknown[]) => unknown)(...args);
       } catch (error) {
-        throw inTime(toFailure(error), args[0]);
+        throw inTime(toFailure(error), (args[0] ?? {}) as Partial<OnRemoteJob>);
       }
     },
   ]);
@@ -84,14 +85,20 @@ export function withFailures<T extends object>(activities: T): T {
 }
 
 /**
- * A failure that would be retried although its request's `warnAt` has passed ends the step as `DeadlineNears`, so that the job can
- * warn without a timer of its own; what failed is repeated in the message, its type in the details.
+ * What a failure means at this time of the job's life. What Plangrep refuses for a job whose deadline has passed is `Expired`, before it
+ * could close the gate. What would be retried although the request's `warnAt` has passed is `DeadlineNears`, so that the job can warn
+ * without a timer of its own. Both messages repeat what failed.
  */
-function inTime(failure: Error, request: unknown): Error {
-  const { warnAt } = (request ?? {}) as { warnAt?: string | null };
+function inTime(failure: Error, { remote, warnAt }: Partial<OnRemoteJob>): Error {
+  if (remote && hasPassed(remote.expiresAt) && isRefusal(failure)) {
+    return giveUp(failureTypes.expired, `Job ${remote.jobId} expired at ${remote.expiresAt}: ${failure.message}`);
+  }
   if (!warnAt || !hasPassed(warnAt) || !isRetried(failure)) return failure;
   return expected(failureTypes.deadlineNears, `The deadline nears, and this step is not done: ${failure.message}`, { type: failure.type });
 }
+
+const isRefusal = (failure: Error): boolean =>
+  failure instanceof ApplicationFailure && (failure.type === failureTypes.notFound || failure.type === failureTypes.rejected);
 
 /** Whether an instant (ISO) is now or behind us. */
 export const hasPassed = (at: string): boolean => Date.now() >= Date.parse(at);

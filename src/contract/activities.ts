@@ -133,7 +133,8 @@ export interface ApiActivities {
   completeUploads(request: OnRemoteJob): Promise<void>;
   /**
    * Ends when the job is terminal, or is what `until` names: blocked for credits, or processing. Else @throws NotYet (retried);
-   * NotFound for a job that is gone before its deadline.
+   * NotFound for a job that is gone before its deadline. With `until` only `working` the job has just been seen blocked, so the first look
+   * comes after the shortest delay.
    */
   awaitJob(request: OnRemoteJob & { until: readonly ('blocked' | 'working')[] }): Promise<JobSight>;
   /** Asks a blocked job to go on; one that is not blocked (any more) is no error. @throws InsufficientCredit */

@@ -56,13 +56,34 @@ describe('what Temporal is told of an error', () => {
   });
 });
 
-describe('a step whose warning is due', () => {
-  const [past, future] = [new Date(Date.now() - 1000).toISOString(), new Date(Date.now() + 3_600_000).toISOString()];
-  const fail = (error: unknown, request: unknown): Promise<Error> => {
-    const { act } = withFailures({ act: async (_request: unknown) => Promise.reject(error as Error) });
-    return quietEnvironment().run(act, request).then(() => new Error('went well'), (failure: Error) => failure);
-  };
+const [past, future] = [new Date(Date.now() - 1000).toISOString(), new Date(Date.now() + 3_600_000).toISOString()];
+/** What an activity with this request fails with. */
+const fail = (error: unknown, request: unknown): Promise<Error> => {
+  const { act } = withFailures({ act: async (_request: unknown) => Promise.reject(error as Error) });
+  return quietEnvironment().run(act, request).then(() => new Error('went well'), (failure: Error) => failure);
+};
 
+describe('a step on a job whose deadline has passed', () => {
+  const on = (expiresAt: string) => ({ remote: { jobId: 'job_1', externalId: 'x', createdAt: past, expiresAt }, warnAt: null });
+
+  test.each([
+    ['unknown', new RejectedError('No such job', { status: 404 }), failureTypes.notFound],
+    ['closed', new RejectedError('No files any more', { status: 409 }), failureTypes.rejected],
+  ])('is expired, and nothing that an operator could mend: %s', async (_what, error, type) => {
+    expect(await fail(error, on(future))).toMatchObject({ type });
+    expect(await fail(error, on(past))).toMatchObject({ type: failureTypes.expired, nonRetryable: true, message: expect.stringContaining(error.message) as string });
+  });
+
+  test.each([
+    ['a refused key', new AuthError('key', { status: 401 }), failureTypes.unauthorized],
+    ['no answer', new TransportError('reset'), failureTypes.unreachable],
+    ['a broken archive', new BrokenFileError('work/x', null, 'is not JSON'), failureTypes.archiveDamaged],
+  ])('stays what it is when that says nothing about the job: %s', async (_what, error, type) => {
+    expect(await fail(error, on(past))).toMatchObject({ type });
+  });
+});
+
+describe('a step whose warning is due', () => {
   test.each([
     ['no answer', new TransportError('GET /jobs/1 got no complete answer'), failureTypes.unreachable],
     ['a busy answer', new BusyError('come back', { status: 429, retryAfterMs: 5_000 }), failureTypes.busy],

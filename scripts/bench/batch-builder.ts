@@ -82,7 +82,7 @@ export async function buildBatch(store: Pick<Store, 'write'>, batchId: string, s
   const plan = await writePlan(store, batchId, spec);
   for (const job of spec.jobs) {
     if (job.parent !== undefined) {
-      const { offset, length, ...range } = plan.jobs[job.parent - 1]!;
+      const { offset, length, ...range } = plan.jobs[rootOf(spec, job.parent) - 1]!;
       const half = Math.floor(length / 2);
       const ranges = [{ ...range, offset: offset + (job.job % 2 ? half : 0), length: half }];
       await store.write(keys.followUp(job.job), jsonText({ job: job.job, parent: job.parent, ranges }));
@@ -90,6 +90,12 @@ export async function buildBatch(store: Pick<Store, 'write'>, batchId: string, s
     await writeJob(store, batchId, job);
   }
 }
+
+/** The planned job that a job is, or was made of. */
+const rootOf = ({ jobs }: BatchSpec, number: number): number => {
+  const parent = jobs.find(({ job }) => job === number)?.parent;
+  return parent === undefined ? number : rootOf({ documents: [], jobs }, parent);
+};
 
 async function writePlan(store: Pick<Store, 'write'>, batchId: string, { documents }: BatchSpec): Promise<Plan> {
   const lines = documents.map(planLine);
@@ -104,13 +110,15 @@ async function writePlan(store: Pick<Store, 'write'>, batchId: string, { documen
   const keys = batchKeys(batchId);
   const written = await store.write(keys.planLines, texts.join(''));
   const duplicates = lines.filter((line) => line.duplicateOf !== null).length;
+  const skipped = lines.filter((line) => line.duplicateOf === null && line.reason?.code === 'skipped').length;
   const plan: Plan = {
     batchId,
     root: '/plans',
     createdAt: '2026-11-24T10:00:01.000Z',
     documents: lines.length,
-    rejected: lines.filter((line) => line.job === null).length - duplicates,
+    rejected: lines.filter((line) => line.job === null).length - duplicates - skipped,
     duplicates,
+    skipped,
     bytes: sum(jobs.map(({ sizeBytes }) => sizeBytes)),
     pages: null,
     limits: {},
@@ -160,6 +168,7 @@ function documentOf(spec: JobSpec, seq: number, outcome: Outcome, artifacts: Arc
     sha256: sha256(`document ${seq}`),
     pages: result && 3,
     pagesFailed: outcome === 'partial' ? 1 : null,
+    pagesPaid: outcome === 'failed' ? 0 : null,
     credits: result && (outcome === 'partial' ? 2 : 3),
     result,
     artifacts,
@@ -183,8 +192,8 @@ const jobFile = (batchId: string, { job, parent, status, creditsDebited, lost }:
 });
 
 /** Runs the real activity on what was built. */
-export async function writeManifest(store: Store, batchId: string, ended: Partial<Pick<ManifestRequest, 'failure' | 'error' | 'projectId'>> = {}): Promise<ManifestTotals> {
+export async function writeManifest(store: Store, batchId: string, ended: Partial<Pick<ManifestRequest, 'failure' | 'error' | 'cancelled' | 'projectId'>> = {}): Promise<ManifestTotals> {
   const { writeManifest: run } = createManifestActivities({ store });
-  const request: ManifestRequest = { batchId, projectId: 'proj_1', startedAt: '2026-11-24T10:00:00.000Z', closedAt: '2026-11-24T11:00:00.000Z', failure: null, error: null, ...ended };
+  const request: ManifestRequest = { batchId, projectId: 'proj_1', startedAt: '2026-11-24T10:00:00.000Z', closedAt: '2026-11-24T11:00:00.000Z', failure: null, error: null, cancelled: false, ...ended };
   return (await new MockActivityEnvironment({ attempt: 1 }).run(run, request)) as ManifestTotals;
 }

@@ -3,13 +3,16 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { MockActivityEnvironment } from '@temporalio/testing';
 import { createManifestActivities } from '../../src/activities/manifest';
-import { manifestLineSchema, manifestSchema, type ManifestLine } from '../../src/contract/archive';
+import { inputFileSchema, manifestLineSchema, manifestSchema, type ManifestLine } from '../../src/contract/archive';
 import { batchKeys, jobKeys } from '../../src/contract/keys';
+import { manifestBodyText, manifestText } from '../../src/domain/manifest';
+import { sha256 } from '../../src/store/digest';
 import { FolderStore } from '../../src/store/folder';
-import { readBytes, readJson, readJsonLines } from '../../src/store/jsonl';
+import { jsonText, readBytes, readJson, readJsonLines } from '../../src/store/jsonl';
 import type { Store } from '../../src/store';
 import { verifyBatch } from '../../src/verify';
-import { buildBatch, mixedBatch, writeManifest } from '../../scripts/bench/batch-builder';
+import type { Outcome } from '../../src/contract/batch';
+import { buildBatch, mixedBatch, writeManifest, type BatchSpec } from '../../scripts/bench/batch-builder';
 
 let root: string;
 let store: FolderStore;
@@ -51,13 +54,13 @@ test('every document has a line, every job an entry, and the working files are g
     [6, 'processed', 4, null], [7, 'failed', 5, 'job_workflow_lost'],
     [8, 'rejected', null, 'empty'], [9, 'duplicate', 1, 'duplicate'], [10, 'duplicate', 2, 'duplicate'],
   ]);
-  const { jobs, labels, sha256, status, bytes } = await manifest();
+  const { jobs, labels, sha256: digests, status, bytes } = await manifest();
   expect(jobs.map(({ job, jobId, parent, documents, credits }) => [job, jobId, parent, documents, credits])).toEqual([
     [1, 'job_1', null, 3, 25], [2, 'job_2', null, 2, 0], [3, 'job_3', null, 0, 0], [4, 'job_4', 3, 1, 3], [5, null, 3, 1, 0],
   ]);
   expect({ labels, status, bytes }).toEqual({ labels: { site: 'north', 7: 'seven' }, status: 'completed_with_errors', bytes: 7_021 });
   const guarded = (await everyKey('batches/b')).map((key) => key.slice('batches/b/'.length)).filter((path) => !/manifest\.json$|result\.json|artifacts/.test(path));
-  expect(Object.keys(sha256).sort()).toEqual(guarded.sort());
+  expect(Object.keys(digests).sort()).toEqual(guarded.sort());
   expect(await everyKey('work')).toEqual([]);
   expect(await verifyBatch(store, 'b')).toMatchObject({ ok: true });
 });
@@ -118,11 +121,40 @@ test('documents of jobs that did nothing get the reason of the batch', async () 
   expect(await verifyBatch(store, 'b')).toMatchObject({ ok: true });
 });
 
-test('a cancelled batch', async () => {
+test('a cancelled batch: documents without an outcome are cancelled with it', async () => {
   await buildBatch(store, 'b', mixedBatch);
   await store.removeAll(jobKeys('b', 2).folder);
-  expect(await writeManifest(store, 'b', { failure: { code: 'cancelled', message: 'x' } })).toMatchObject({ status: 'cancelled', counts: { cancelled: 3 } });
+  expect(await writeManifest(store, 'b', { cancelled: true })).toMatchObject({ status: 'cancelled', counts: { cancelled: 3 } });
   expect(await verifyBatch(store, 'b')).toMatchObject({ ok: true });
+});
+
+test('a cancelled batch in which all went well is cancelled all the same', async () => {
+  await buildBatch(store, 'b', { documents: [{ job: 1 }], jobs: [{ job: 1, outcomes: { 1: 'processed' }, status: 'completed' }] });
+  expect(await writeManifest(store, 'b', { cancelled: true })).toMatchObject({ status: 'cancelled', counts: { processed: 1 } });
+  expect(await verifyBatch(store, 'b')).toMatchObject({ ok: true });
+});
+
+test('documents that were passed over are skipped, and so are their copies', async () => {
+  const skipped = { code: 'skipped' as const, message: 'processed in batch x' };
+  await buildBatch(store, 'b', {
+    documents: [{ job: 1 }, { job: 1 }, { reason: skipped }, { reason: { code: 'duplicate', message: 'x' }, duplicateOf: 3 }],
+    jobs: [{ job: 1, outcomes: { 1: 'processed', 2: 'skipped' }, status: 'completed' }],
+  });
+  expect(await writeManifest(store, 'b')).toMatchObject({ status: 'completed', documents: 4, counts: { processed: 1, skipped: 2, duplicate: 1 } });
+  expect(await verifyBatch(store, 'b')).toMatchObject({ ok: true });
+});
+
+test('a retry names the batch that it retries, and verify holds it against the input', async () => {
+  await buildBatch(store, 'b', { documents: [], jobs: [] });
+  const { input, ...rest } = await readJson(store, keys.input, inputFileSchema);
+  await store.write(keys.input, jsonText({ ...rest, input: { ...input, source: { retryOf: 'first' } } }));
+  await writeManifest(store, 'b');
+  expect(await manifest()).toMatchObject({ retryOf: 'first' });
+  expect(await verifyBatch(store, 'b')).toMatchObject({ ok: true });
+  const { checksum: _, ...body } = await manifest();
+  const other = { ...body, retryOf: 'second' };
+  await store.write(keys.manifest, manifestText(other, sha256(manifestBodyText(other))));
+  expect((await verifyBatch(store, 'b')).problems).toEqual([{ code: 'count', path: 'manifest.json', message: 'retries second, and input.json says first' }]);
 });
 
 test('a batch without a plan ends with an empty manifest, and its half plan is gone', async () => {
@@ -154,14 +186,43 @@ test('what a lost job archived before it was lost is kept and accounted for', as
   expect((await verifyBatch(store, 'b')).problems).toMatchObject([{ code: 'count', path: 'jobs/00002/job.json' }]);
 });
 
-test('a document that moved to a later job counts there', async () => {
-  await buildBatch(store, 'b', {
-    documents: [{ job: 1 }, { job: 1 }],
-    jobs: [{ job: 1, outcomes: { 1: 'failed', 2: 'processed' }, status: 'completed_with_errors' }, { job: 2, parent: 1, outcomes: { 1: 'processed' }, status: 'completed' }],
+describe('documents that were sent again', () => {
+  const family: BatchSpec = {
+    documents: [{ job: 1 }, { job: 1 }, { job: 1 }, { job: 1 }, { job: 2 }, { job: 2 }],
+    jobs: [
+      { job: 1, outcomes: { 1: 'failed', 2: 'processed', 3: 'failed', 4: 'partial' }, status: 'completed_with_errors', creditsDebited: null },
+      { job: 2, outcomes: { 5: 'failed', 6: 'failed' }, status: 'failed', creditsDebited: 0 },
+      { job: 3, parent: 1, outcomes: { 1: 'failed', 3: 'processed', 4: 'processed' }, status: 'completed_with_errors', creditsDebited: 6 },
+      { job: 4, parent: 2, outcomes: { 5: 'processed' }, status: 'completed', creditsDebited: 3 },
+      { job: 5, parent: 2, outcomes: { 6: 'failed' }, status: 'failed', creditsDebited: 0 },
+      { job: 6, parent: 3, outcomes: { 1: 'cancelled' }, status: 'cancelled', creditsDebited: 0 },
+    ],
+  };
+
+  test('count where they were last, and cost what every job of the family was debited', async () => {
+    await buildBatch(store, 'b', family);
+    // Job 1 does not say what it was debited: the page that document 4 paid there counts, though job 3 had the document again.
+    expect(await writeManifest(store, 'b')).toMatchObject({ status: 'completed_with_errors', documents: 6, credits: 3 + 2 + 0 + 6 + 3, counts: { processed: 4, failed: 1, cancelled: 1 } });
+    expect((await lines()).map(({ seq, job, outcome }) => [seq, job, outcome])).toEqual([[1, 6, 'cancelled'], [2, 1, 'processed'], [3, 3, 'processed'], [4, 3, 'processed'], [5, 4, 'processed'], [6, 5, 'failed']]);
+    expect((await manifest()).jobs.map(({ job, parent, documents }) => [job, parent, documents])).toEqual([[1, null, 1], [2, null, 0], [3, 1, 2], [4, 2, 1], [5, 2, 1], [6, 3, 1]]);
+    expect(await everyKey('work')).toEqual([]);
+    expect(await verifyBatch(store, 'b')).toMatchObject({ ok: true });
   });
-  expect(await writeManifest(store, 'b')).toMatchObject({ status: 'completed', documents: 2 });
-  expect((await lines()).map(({ seq, job, jobId }) => [seq, job, jobId])).toEqual([[1, 2, 'job_2'], [2, 1, 'job_1']]);
-  expect(await verifyBatch(store, 'b')).toMatchObject({ ok: true });
+
+  test.each<[string, number, Record<number, Outcome>, string]>([
+    ['processed before', 3, { 1: 'failed', 2: 'processed' }, 'has document 2, which is processed in job 1'],
+    ['another part’s', 5, { 5: 'failed', 6: 'failed' }, 'has document 5, which is processed in job 4'],
+  ])('one that was %s is damage', async (_, job, outcomes, message) => {
+    await buildBatch(store, 'b', { ...family, jobs: family.jobs.map((spec) => (spec.job === job ? { ...spec, outcomes } : spec)) });
+    await writeManifest(store, 'b');
+    expect((await verifyBatch(store, 'b')).problems).toContainEqual({ code: 'count', path: `jobs/0000${job}/documents.jsonl`, message });
+  });
+
+  test('a part of another job is damage, though its own files agree', async () => {
+    await buildBatch(store, 'b', { ...family, jobs: family.jobs.map((spec) => (spec.job === 6 ? { ...spec, parent: 1 } : spec)) });
+    await writeManifest(store, 'b');
+    expect((await verifyBatch(store, 'b')).problems).toEqual([{ code: 'count', path: 'jobs/00006/documents.jsonl', message: 'has document 1 of job 3, which it was not made of' }]);
+  });
 });
 
 test('cancellation ends it, and leaves no manifest', async () => {
@@ -169,7 +230,7 @@ test('cancellation ends it, and leaves no manifest', async () => {
   const environment = new MockActivityEnvironment({ attempt: 1 });
   const { writeManifest: run } = createManifestActivities({ store });
   environment.cancel('CANCELLED');
-  await expect(environment.run(run, { batchId: 'b', projectId: null, startedAt: '', closedAt: '', failure: null, error: null })).rejects.toThrow();
+  await expect(environment.run(run, { batchId: 'b', projectId: null, startedAt: '', closedAt: '', failure: null, error: null, cancelled: false })).rejects.toThrow();
   expect(await store.stat(keys.manifest)).toBeNull();
   expect(await everyKey('work')).not.toEqual([]);
 });

@@ -7,7 +7,7 @@ const planLine = (seq: number, fields: Partial<PlanLine>): PlanLine => ({
   seq, source: `${seq}`, fileName: `${seq}`, contentType: 'application/pdf', sizeBytes: 1, sha256: null, pages: null, classification: null, mtimeMs: null, inode: null, job: null, reason: null, duplicateOf: null, ...fields,
 });
 const processed = (seq: number): DocumentOutcome => ({
-  seq, outcome: 'processed', reason: null, jobId: 'j', documentId: `d${seq}`, sha256: null, pages: 1, pagesFailed: null, credits: 1, result: { path: 'r', index: 0 }, artifacts: [],
+  seq, outcome: 'processed', reason: null, jobId: 'j', documentId: `d${seq}`, sha256: null, pages: 1, pagesFailed: null, pagesPaid: 1, credits: 1, result: { path: 'r', index: 0 }, artifacts: [],
 });
 const duplicate = (of: number): Partial<PlanLine> => ({ duplicateOf: of, reason: { code: 'duplicate', message: `as ${of}` } });
 
@@ -51,6 +51,12 @@ test('each document of the plan gets one line, in order, and each job is asked o
   );
 });
 
+test('a copy of a document that was passed over is a duplicate of it', async () => {
+  const skipped = planLine(2, { reason: { code: 'skipped', message: 'processed in another batch' } });
+  const { lines } = await run([planLine(1, { job: 1 }), skipped, planLine(3, duplicate(2))], [{ job: 1, outcome: processed(1) }]);
+  expect(lines.map(({ outcome, job, duplicateOf }) => [outcome, job, duplicateOf])).toEqual([['processed', 1, null], ['skipped', null, null], ['duplicate', null, 2]]);
+});
+
 test('a duplicate of a later, rejected or absent document is a broken plan', async () => {
   await expect(run([planLine(1, duplicate(2)), planLine(2, { job: 1 })], [])).rejects.toThrow(BrokenPlanError);
   await expect(run([planLine(1, { reason: { code: 'empty', message: '' } }), planLine(2, duplicate(1))], [])).rejects.toThrow('line 2 equals document 1');
@@ -69,6 +75,13 @@ describe('JobTree', () => {
     expect([1, 2, 3].map((job) => tree.family(job))).toEqual([[1], [2, 4, 5, 6], [3]]);
     expect([1, 2, 4, 5, 6].map((job) => tree.root(job))).toEqual([1, 2, 2, 2, 2]);
     expect([...tree.parents]).toEqual([[4, 2], [5, 2], [6, 4]]);
+  });
+
+  test('knows what a job was made of, and is not led in circles', () => {
+    const pairs = [[6, 4], [6, 2], [5, 2], [6, 5], [4, 6], [2, 4], [1, 1]] as const;
+    expect(pairs.map(([job, other]) => tree.isMadeOf(job, other))).toEqual([true, true, true, false, false, false, false]);
+    const circle = new JobTree(0, [{ job: 1, parent: 2 }, { job: 2, parent: 1 }]);
+    expect([circle.isMadeOf(2, 1), circle.isMadeOf(1, 2), circle.isMadeOf(2, 3)]).toEqual([true, false, false]);
   });
 
   test('knows who was handed a line last', () => {

@@ -1,14 +1,14 @@
 import fc from 'fast-check';
 import { manifestLineSchema, type DocumentOutcome, type ManifestLine, type PlanLine } from '../../src/contract/archive';
 import { outcomes, type Outcome, type Reason } from '../../src/contract/batch';
-import { addLine, duplicateLine, finalStatus, leftOutLine, lostLine, lostReason, manifestBodyText, manifestJob, manifestText, manifestTotals, newTally, settledLine, type ManifestBody } from '../../src/domain/manifest';
+import { addLine, addOutcome, duplicateLine, finalStatus, leftOutLine, lostLine, lostReason, manifestBodyText, manifestJob, manifestText, manifestTotals, missingReason, newTally, settledLine, type ManifestBody } from '../../src/domain/manifest';
 
 const plan: PlanLine = {
   seq: 7, source: 'a/b.pdf', fileName: 'b.pdf', contentType: 'application/pdf', sizeBytes: 10, sha256: 'planned', pages: 4, classification: 'plans',
   mtimeMs: 1, inode: '1', job: 2, reason: null, duplicateOf: null,
 };
 const outcome: DocumentOutcome = {
-  seq: 7, outcome: 'partial', reason: { code: 'partial', message: 'x' }, jobId: 'job_2', documentId: 'doc_7', sha256: 'sent', pages: 5, pagesFailed: 1, credits: 40,
+  seq: 7, outcome: 'partial', reason: { code: 'partial', message: 'x' }, jobId: 'job_2', documentId: 'doc_7', sha256: 'sent', pages: 5, pagesFailed: 1, pagesPaid: 4, credits: 40,
   result: { path: 'jobs/00002/result.json', index: 3 }, artifacts: [{ path: 'jobs/00002/artifacts/x', sizeBytes: 1, sha256: 'x', type: 'sheet' }],
 };
 const reason: Reason = { code: 'duplicate', message: 'as 7' };
@@ -79,7 +79,16 @@ describe('tally', () => {
     add({ outcome: 'duplicate', pages: 5, result }, null);
     add({ outcome: 'rejected', pages: 9, job: null }, null);
     expect(tally).toMatchObject({ pages: 12, bytes: 40 });
-    expect([...tally.jobs]).toEqual([[1, { documents: 3, credits: 50 }], [4, { documents: 1, credits: 7 }]]);
+    expect([...tally.jobs]).toEqual([[1, { documents: 3, credits: 0 }], [4, { documents: 1, credits: 0 }]]);
+  });
+
+  test('a job’s credits are those of all its outcomes, also of documents that a later job had again', () => {
+    const tally = newTally();
+    addOutcome(tally, 1, outcome);
+    addOutcome(tally, 1, { ...outcome, seq: 8, credits: null });
+    addOutcome(tally, 4, { ...outcome, credits: 7 });
+    addLine(tally, { line: line(7, { job: 4, credits: 7 }), original: null, plannedJob: 1 });
+    expect([...tally.jobs]).toEqual([[1, { documents: 0, credits: 40 }], [4, { documents: 1, credits: 7 }]]);
   });
 });
 
@@ -87,7 +96,7 @@ describe('status', () => {
   const ended = (ends: [Outcome, Outcome?][], how: Partial<Parameters<typeof finalStatus>[1]> = {}) => {
     const tally = newTally();
     ends.forEach(([end, original], seq) => addLine(tally, { line: line(seq, { outcome: end }), original: original ?? null, plannedJob: 1 }));
-    return finalStatus(tally, { failure: null, error: null, ...how });
+    return finalStatus(tally, { cancelled: false, error: null, ...how });
   };
   test.each<[string, [Outcome, Outcome?][]]>([
     ['completed', []],
@@ -96,16 +105,26 @@ describe('status', () => {
     ...(['partial', 'failed', 'rejected', 'cancelled', 'expired'] as const).map((end): [string, [Outcome][]] => ['completed_with_errors', [['processed'], [end]]]),
   ])('%s for %j', (status, ends) => expect(ended(ends)).toBe(status));
 
-  test('an error fails the batch; a cancelled batch is cancelled unless all was done', () => {
-    const failure: Reason = { code: 'cancelled', message: 'x' };
-    expect(ended([['processed']], { error: { code: 'x', message: 'x' } })).toBe('failed');
-    expect(ended([['processed'], ['cancelled']], { failure })).toBe('cancelled');
-    expect(ended([['processed']], { failure })).toBe('completed');
+  test('an error fails the batch; a cancelled batch is cancelled, whatever was done', () => {
+    const error = { code: 'x', message: 'x' };
+    expect(ended([['processed']], { error })).toBe('failed');
+    for (const ends of [[], [['processed']], [['processed'], ['cancelled']]] as [Outcome][][]) {
+      expect(ended(ends, { cancelled: true })).toBe('cancelled');
+      expect(ended(ends, { cancelled: true, error })).toBe('cancelled');
+    }
+  });
+
+  test('a document without an outcome has the batch’s reason, or was cancelled with it, or is lost', () => {
+    const failure: Reason = { code: 'unauthorized', message: 'x' };
+    expect(missingReason({ failure, cancelled: true })).toBe(failure);
+    expect(missingReason({ failure: null, cancelled: true })).toMatchObject({ code: 'cancelled' });
+    expect(missingReason({ failure: null, cancelled: false })).toBe(lostReason);
   });
 });
 
 test('a job costs what Plangrep says it debited, else what its documents add up to', () => {
   const tally = newTally();
+  addOutcome(tally, 1, { ...outcome, credits: 8 });
   addLine(tally, { line: line(1, { outcome: 'processed', credits: 8 }), original: null, plannedJob: 1 });
   const file = { job: 1, parent: null, batchId: 'b', jobId: 'job_1', externalId: null, status: 'completed', error: null, creditsDebited: 0, pageCount: null, createdAt: null, expiresAt: null, completedAt: null, documents: 1 };
   expect(manifestJob(tally, 1, null, file)).toEqual({ job: 1, jobId: 'job_1', status: 'completed', parent: null, documents: 1, credits: 0 });

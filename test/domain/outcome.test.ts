@@ -16,7 +16,7 @@ const record: ResultRecord = {
   ...{ credits: 40, artifacts: [{ type: 'image', path: 'jobs/00001/artifacts/a.png', sizeBytes: 1, sha256: 'x' }], missing: null },
 };
 const account = (changes: Partial<DocumentAccount>): DocumentAccount => ({
-  ...{ line, upload: sent, records: [record], jobId: 'job_1', ending: { kind: 'archived' }, resultPath: 'jobs/00001/result.json', paidBefore: false },
+  ...{ line, upload: sent, records: [record], jobId: 'job_1', ending: { kind: 'archived' }, debited: null, alone: false, resultPath: 'jobs/00001/result.json', paidBefore: false },
   ...changes,
 });
 const said = (changes: Partial<ResultRecord>): DocumentOutcome => documentOutcome(account({ records: [{ ...record, ...changes }] }));
@@ -26,7 +26,7 @@ const error = { code: 'page_failed', message: 'Unreadable.' };
 describe('a document that was sent and is in the result', () => {
   test('is told whole', () => {
     expect(documentOutcome(account({}))).toEqual({
-      ...{ seq: 7, outcome: 'processed', reason: null, jobId: 'job_1', documentId: 'doc_1', sha256: 'f'.repeat(64), pages: 4, pagesFailed: null, credits: 40 },
+      ...{ seq: 7, outcome: 'processed', reason: null, jobId: 'job_1', documentId: 'doc_1', sha256: 'f'.repeat(64), pages: 4, pagesFailed: null, pagesPaid: 4, credits: 40 },
       ...{ result: { path: 'jobs/00001/result.json', index: 3 }, artifacts: record.artifacts },
     });
   });
@@ -96,10 +96,9 @@ describe('a document that is not in the result', () => {
   test.each<[Reason['code'], Outcome]>([
     ...(['changed', 'unreadable', 'empty', 'too_large', 'too_many_pages', 'not_a_file', 'outside_source', 'unsupported'] as const).map((code) => [code, 'rejected'] as [Reason['code'], Outcome]),
     ...(['remote_error', 'job_failed', 'unauthorized'] as const).map((code) => [code, 'failed'] as [Reason['code'], Outcome]),
-    ['cancelled', 'cancelled'],
-    ['expired', 'expired'],
+    ...(['cancelled', 'expired', 'skipped', 'duplicate'] as const).map((code) => [code, code] as [Reason['code'], Outcome]),
   ])('not sent: %s is %s', (code, outcome) => {
-    expect(documentOutcome(notSent(code))).toMatchObject({ ...nowhere, outcome, reason: { code, message: 'Why.' }, jobId: null, documentId: null, sha256: 'f'.repeat(64) });
+    expect(documentOutcome(notSent(code))).toMatchObject({ ...nowhere, outcome, pagesPaid: 0, reason: { code, message: 'Why.' }, jobId: null, documentId: null, sha256: 'f'.repeat(64) });
   });
 
   test('without an account of its upload: failed', () => {
@@ -115,14 +114,56 @@ describe('a document that is not in the result', () => {
     expect(documentOutcome(account({ ...changes, ending }))).toMatchObject({ ...nowhere, outcome: 'cancelled', reason: ending.reason, documentId, jobId: documentId && 'job_1' });
   });
 
-  test('of a job that ended, rejected: its own reason', () => {
-    expect(documentOutcome({ ...notSent('changed'), ending })).toMatchObject({ outcome: 'rejected', reason: { code: 'changed', message: 'Why.' } });
+  test.each([['changed', 'rejected'], ['skipped', 'skipped'], ['duplicate', 'duplicate']] as const)('of a job that ended, not sent for %s: its own reason', (code, outcome) => {
+    for (const how of [ending, { kind: 'failed', error, creditsDebited: 0 } as const]) {
+      expect(documentOutcome({ ...notSent(code), ending: how })).toMatchObject({ outcome, reason: { code, message: 'Why.' } });
+    }
   });
 
   test('of a job that was never created: no job id', () => {
     expect(documentOutcome(account({ upload: null, jobId: null, ending }))).toMatchObject({ outcome: 'cancelled', jobId: null, documentId: null });
   });
 });
+
+describe('of a job that failed at Plangrep', () => {
+  const ended = (changes: Partial<DocumentAccount>, creditsDebited: number | null = 0, code = 'internal') =>
+    documentOutcome(account({ records: [], debited: creditsDebited, ending: { kind: 'failed', error: { code, message: 'It broke.' }, creditsDebited }, ...changes }));
+
+  test('its documents failed with it; nothing was paid when nothing was debited', () => {
+    expect(ended({})).toMatchObject({ outcome: 'failed', reason: { code: 'job_failed', message: 'The job failed: internal: It broke.' }, jobId: 'job_1', documentId: 'doc_1', pagesPaid: 0, result: null });
+    expect(ended({ upload: null })).toMatchObject({ outcome: 'failed', documentId: null, pagesPaid: 0 });
+    expect(documentOutcome(account({ records: [], debited: 0, ending: { kind: 'failed', error: null, creditsDebited: 0 } })).reason!.message).toBe('The job failed; Plangrep gave no reason.');
+  });
+
+  test.each<[number | null, string]>([
+    [12, 'The job failed: internal: It broke. Plangrep debited 12 credits for the job, so it is not split, and nothing of it is sent again.'],
+    [null, 'The job failed: internal: It broke. Plangrep does not say whether it debited credits for the job, so it is not split, and nothing of it is sent again.'],
+  ])('with %p credits debited the reason says that nothing is sent again, and why', (creditsDebited, message) => {
+    expect(ended({}, creditsDebited)).toMatchObject({ reason: { code: 'job_failed', message }, pagesPaid: null });
+  });
+
+  test('for its pages: a lone document has too many', () => {
+    expect(ended({ alone: true }, 0, 'page_limit_exceeded').reason!.code).toBe('too_many_pages');
+    expect(ended({ alone: false }, 0, 'page_limit_exceeded').reason!.code).toBe('job_failed');
+    expect(ended({ alone: true }).reason!.code).toBe('job_failed');
+  });
+
+  test('a document that could not be sent keeps its own reason', () => {
+    const upload = { ...sent, sent: false, reason: { code: 'remote_error', message: 'Refused.' } as const };
+    expect(ended({ upload }, 12)).toMatchObject({ outcome: 'failed', reason: upload.reason, pagesPaid: 0 });
+  });
+});
+
+test.each<[string, Partial<DocumentAccount>, number | null]>([
+  ['all pages', {}, 4],
+  ['some', { records: [{ ...record, ...counts(4, 3, 1) }] }, 3],
+  ['none', { records: [{ ...record, ...counts(4, 0, 4) }] }, 0],
+  ['nobody knows', { records: [{ ...record, ...counts(4, null, null) }] }, null],
+  ['nobody knows, of a document that the result does not mention', { records: [] }, null],
+  ['never sent', { upload: null, records: [] }, 0],
+  ['sent, and cancelled before anything was debited', { records: [], debited: 0, ending: { kind: 'ended', outcome: 'cancelled', reason: { code: 'cancelled', message: 'm' } } }, 0],
+  ['sent, and cancelled', { records: [], ending: { kind: 'ended', outcome: 'cancelled', reason: { code: 'cancelled', message: 'm' } } }, null],
+])('pages that were paid for: %s', (_, changes, pages) => expect(documentOutcome(account(changes)).pagesPaid).toBe(pages));
 
 test('every account has an outcome that passes the schema, and a reason unless it is processed', () => {
   const count = fc.option(fc.nat(5), { nil: null });
@@ -131,13 +172,14 @@ test('every account has an outcome that passes the schema, and a reason unless i
     { maxLength: 2 },
   );
   const uploads = fc.oneof(fc.constant(null), fc.constant(sent), fc.constantFrom(...reasonCodes).map((code) => ({ ...sent, sent: false, reason: { code, message: 'm' } })));
-  const endings = fc.constantFrom<DocumentAccount['ending'][]>({ kind: 'archived' }, { kind: 'ended', outcome: 'expired', reason: { code: 'expired', message: 'm' } });
+  const endings = fc.constantFrom<DocumentAccount['ending'][]>({ kind: 'archived' }, { kind: 'ended', outcome: 'expired', reason: { code: 'expired', message: 'm' } }, { kind: 'failed', error, creditsDebited: 3 });
   fc.assert(
     fc.property(records, uploads, endings, fc.boolean(), (entries, upload, ending, paidBefore) => {
       const told = documentOutcomeSchema.parse(documentOutcome(account({ records: entries.map((entry) => ({ ...record, ...entry })), upload, ending, paidBefore })));
       if (told.outcome !== 'processed') expect(told.reason).not.toBeNull();
       expect(told.documentId === null).toBe(told.jobId === null);
       if (told.outcome === 'partial') expect(told.result).not.toBeNull();
+      if ((told.pagesPaid ?? 0) > 0) expect(['processed', 'partial']).toContain(told.outcome);
     }),
     { numRuns: 500 },
   );

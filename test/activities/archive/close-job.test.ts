@@ -1,5 +1,5 @@
 import { createArchiveActivities } from '../../../src/activities/archive';
-import { readJobTotals } from '../../../src/activities/archive/totals';
+import { readClosedJob } from '../../../src/activities/archive/totals';
 import type { JobEnding, RemoteJob } from '../../../src/contract/activities';
 import { jobFileSchema, planLineSchema, planSchema } from '../../../src/contract/archive';
 import type { JobFile, PlanLine, UploadRecord } from '../../../src/contract/archive';
@@ -47,7 +47,7 @@ const jobFile = (changes: Partial<JobFile> = {}): JobFile =>
   });
 
 const close = (ending: JobEnding, of: RemoteJob | null = remote, store = bench.store, job = 1) =>
-  createArchiveActivities({ store, plangrep: bench.client, pace: { wait: () => Promise.resolve(), slowDown: () => undefined } }).closeJob({ batchId: 'b', job, remote: of, ending });
+  createArchiveActivities({ store, plangrep: bench.client, pace: { wait: () => Promise.resolve(), slowDown: () => undefined } }).closeJob({ batchId: 'b', job, projectId: 'proj_1', remote: of, ending });
 
 const pages = (pageCount: number, successfulPageCount: number) => ({ pageCount, successfulPageCount, failedPageCount: pageCount - successfulPageCount });
 
@@ -97,7 +97,7 @@ describe('closeJob, of an archived job', () => {
     expect(await close({ kind: 'archived' })).toEqual(first);
     expect(await close({ kind: 'ended', outcome: 'failed', reason: { code: 'job_workflow_lost', message: 'Lost.' } })).toEqual(first);
     expect(await bench.snapshot('batches')).toEqual(before);
-    expect(await readJobTotals(bench.store, 'b', 1)).toEqual({ documents: 7, ...first });
+    expect(await readClosedJob(bench.store, 'b', 1)).toEqual({ documents: 7, ...first });
   });
 
   test('killed at any moment, a repeat ends the same', async () => {
@@ -172,8 +172,8 @@ describe('closeJob, of a job that ended otherwise', () => {
   });
 });
 
-test('readJobTotals knows nothing of a job that is not closed, and adds up credits that no job tells', async () => {
-  expect(await readJobTotals(bench.store, 'b', 1)).toBeNull();
+test('readClosedJob knows nothing of a job that is not closed, and adds up credits that no job tells', async () => {
+  expect(await readClosedJob(bench.store, 'b', 1)).toBeNull();
   await archivedJob();
   await bench.store.remove(keys.job);
   expect(await close({ kind: 'archived' })).toMatchObject({ credits: 30, pages: 5 });

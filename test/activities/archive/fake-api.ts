@@ -6,7 +6,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { MockActivityEnvironment } from '@temporalio/testing';
 import { DefaultLogger } from '@temporalio/worker';
-import { createArchiveActivities } from '../../../src/activities/archive';
+import { archiveFiles } from '../../../src/activities/archive/archive-files';
 import { createPace } from '../../../src/activities/pace';
 import type { Pace } from '../../../src/activities/pace';
 import { PlangrepClient } from '../../../src/plangrep/client';
@@ -15,7 +15,7 @@ import { FolderStore } from '../../../src/store/folder';
 
 /** The key that must reach the API and nobody else. */
 export const apiKey = 'pgk_test_5a1ad0';
-export const remote = { jobId: 'job_1', externalId: 'batch/b/job/00001', expiresAt: '2099-01-01T00:00:00Z' };
+export const remote = { jobId: 'job_1', externalId: 'batch/b/job/00001', createdAt: '2026-01-01T00:00:00Z', expiresAt: '2099-01-01T00:00:00Z' };
 
 type Answer = (request: IncomingMessage, response: ServerResponse) => void;
 
@@ -117,8 +117,8 @@ export class Bench {
 
   archive(options: { attempt?: number; store?: Store; pace?: Pace; expiresAt?: string; env?: ReturnType<typeof quietly> } = {}): Promise<{ files: number; bytes: number }> {
     const { attempt = 1, store = this.store, pace = createPace(100_000), expiresAt = remote.expiresAt } = options;
-    const { archiveJob } = createArchiveActivities({ store, plangrep: this.client, pace });
-    return (options.env ?? quietly(attempt)).run(archiveJob, { batchId: 'b', job: 1, remote: { ...remote, expiresAt } });
+    const request = { batchId: 'b', job: 1, remote: { ...remote, expiresAt } };
+    return (options.env ?? quietly(attempt)).run(() => archiveFiles({ store, plangrep: this.client, pace }, request));
   }
 
   /** Every object below `prefix` with its content. */

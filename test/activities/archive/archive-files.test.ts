@@ -43,7 +43,7 @@ function serve(result: unknown = resultOf(twoDocuments), paths = allPaths): stri
   return text;
 }
 
-describe('archiveJob', () => {
+describe('archiveFiles', () => {
   test('archives the result byte for byte and every artifact, with a list of both', async () => {
     const text = serve();
     const answer = await bench.archive();

@@ -1,0 +1,36 @@
+import { Context } from '@temporalio/activity';
+import type { ArchiveActivities } from '../../contract/activities';
+import { jobKeys } from '../../contract/keys';
+import { archiveArtifacts } from './artifacts';
+import { ArchivedFiles } from './archived-files';
+import { writeRecords } from './records';
+import { archiveResult } from './result';
+import { withHeartbeat } from './run';
+import type { ArchiveProgress, ArchiveRun } from './run';
+
+/** What is asked of {@link archiveFiles}. */
+export type ArchiveRequest = Pick<Parameters<ArchiveActivities['archiveJob']>[0], 'batchId' | 'job' | 'remote'>;
+
+/**
+ * Brings a job's result and artifacts home: result, artifacts, files.jsonl, in this order, each step leaving alone what an earlier attempt has
+ * done; then what the result says of each document, for the closing. Runs in an activity.
+ */
+export function archiveFiles(deps: ArchiveRun['deps'], request: ArchiveRequest): Promise<{ files: number; bytes: number }> {
+  const progress: ArchiveProgress = { stage: 'result', files: 0, bytes: 0 };
+  return withHeartbeat(progress, () => archive(deps, request, progress));
+}
+
+async function archive(deps: ArchiveRun['deps'], { batchId, job, remote }: ArchiveRequest, progress: ArchiveProgress): Promise<{ files: number; bytes: number }> {
+  const { cancellationSignal: signal, info } = Context.current();
+  const keys = jobKeys(batchId, job);
+  const files = await ArchivedFiles.open(deps.store, keys, info.attempt);
+  const run: ArchiveRun = { deps, remote, keys, files, progress, attempt: info.attempt, signal };
+  const survey = await archiveResult(run);
+  progress.stage = 'artifacts';
+  const missing = await archiveArtifacts(run);
+  await files.writeFiles();
+  // A closed job has its outcomes; nothing would read these records, or clear them away.
+  if (await deps.store.stat(keys.documents)) await deps.store.removeAll(keys.work);
+  else await writeRecords(run, survey, missing);
+  return files.totals;
+}

@@ -7,7 +7,7 @@ import { notFound } from './errors';
 import { createApp, type Operation } from './http';
 import type { Lifecycle } from './lifecycle';
 import { scopes } from './options';
-import { recordsText } from './records';
+import { recordsText, type RecordsOf } from './records';
 import { parseBody } from './requests';
 import type { SimulatorState } from './state';
 
@@ -26,7 +26,7 @@ export function createControl(state: SimulatorState, lifecycle: Lifecycle): Fast
   const { clock, credits, faults } = state;
   const creditsView = (): object => ({ available: credits.available, reserved: credits.reserved });
   const operations: Omit<Operation, 'scope'>[] = [
-    { operation: 'getRecords', method: 'GET', path: '/records', handle: ({ query }, reply) => reply.type('application/json').send(streamOf(recordsText(state, { jobId: query.jobId as string | undefined }))) },
+    { operation: 'getRecords', method: 'GET', path: '/records', handle: ({ query }, reply) => reply.type('application/json').send(streamOf(recordsText(state, query as RecordsOf))) },
     { operation: 'getCounters', method: 'GET', path: '/counters', handle: () => countersView(state) },
     { operation: 'getClock', method: 'GET', path: '/clock', handle: () => ({ now: clock.iso() }) },
     {

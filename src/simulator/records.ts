@@ -1,12 +1,18 @@
 import { includedDocuments, successfulPages, type SimDocument, type SimJob } from './job';
 import type { SimulatorState } from './state';
 
+/** Which jobs: default all. `externalId`: those whose externalId contains this. */
+export interface RecordsOf {
+  jobId?: string | undefined;
+  externalId?: string | undefined;
+}
+
 /**
  * Everything about jobs that a test may want to compare with what it did, as JSON text in pieces:
- * `{jobs: [...], debits: {<sha256>: [times page 1 was debited, page 2, ...]}}`, jobs in order of creation.
+ * `{jobs: [...], debits: {<sha256>: [times page 1 was debited, page 2, ...]}}`, jobs in order of creation, debits over these jobs.
  */
-export function* recordsText(state: SimulatorState, only: { jobId?: string | undefined } = {}): Generator<string> {
-  const jobs = [...state.jobs.values()].filter(({ id }) => only.jobId === undefined || id === only.jobId);
+export function* recordsText(state: SimulatorState, { jobId, externalId = '' }: RecordsOf = {}): Generator<string> {
+  const jobs = [...state.jobs.values()].filter((job) => (jobId === undefined || job.id === jobId) && (job.externalId ?? '').includes(externalId));
   yield '{"jobs":[';
   for (const [index, job] of jobs.entries()) yield (index === 0 ? '' : ',') + JSON.stringify(jobRecord(state, job));
   yield '],"debits":{';

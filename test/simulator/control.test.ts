@@ -37,6 +37,9 @@ test('records show every job, its documents by digest, what was debited, and lat
   });
   expect(debits).toEqual({ [sha256Of(content)]: [1, 0, 1] });
   expect((await read<Records>(`/records?jobId=${open.id}`)).jobs.map((job) => job.id)).toEqual([open.id]);
+  const named = await read<Records>('/records?externalId=e');
+  expect([named.jobs.map((job) => job.id), Object.keys(named.debits).length]).toEqual([[id], 1]);
+  expect((await read<Records>('/records?externalId=another')).debits).toEqual({});
 });
 
 test('counters show requests by operation and status, bytes, and what was refused', async () => {

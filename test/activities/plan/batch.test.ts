@@ -30,7 +30,7 @@ async function accept(rest: Partial<BatchInputOptions> = {}, id = batchId): Prom
 }
 
 const planBatch = (from: Store = store, environment = quietActivity(), countPages = () => Promise.resolve({ pages: 3 })) =>
-  environment.run(createPlanActivities({ store: from, settings, countPages }).planBatch, { batchId });
+  environment.run(createPlanActivities({ store: from, settings, countPages }).planBatch, { batchId, projectId: null });
 
 const text = async (key: string) => (await readBytes(store, key, 1_000_000)).toString();
 
@@ -39,7 +39,7 @@ describe('planBatch', () => {
     writeFiles(join(folder, 'source'), { 'a/1.pdf': '1', 'a/2.pdf': '22', 'é/3.pdf': '333', '4.pdf': '333', 'empty.pdf': '' });
     await accept({ limits: { maxFiles: 2, maxPages: 100 } });
     const planned = await planBatch();
-    expect(planned).toEqual({ documents: 5, rejected: 1, duplicates: 1, jobs: 2, bytes: 6, pages: 9 });
+    expect(planned).toEqual({ documents: 5, rejected: 1, duplicates: 1, skipped: 0, jobs: 2, bytes: 6, pages: 9 });
     const lines = await text(keys.planLines);
     const plan = await readJson(store, keys.plan, planSchema);
     expect(plan).toMatchObject({ batchId, root: join(folder, 'source'), pages: 9, credits: { min: 9, max: 90 }, lowerBoundJobs: 2 });
@@ -118,8 +118,22 @@ describe('planBatch', () => {
 
   it('plans nothing for an empty source that may be empty', async () => {
     await accept({ allowEmpty: true });
-    expect(await planBatch()).toEqual({ documents: 0, rejected: 0, duplicates: 0, jobs: 0, bytes: 0, pages: null });
+    expect(await planBatch()).toEqual({ documents: 0, rejected: 0, duplicates: 0, skipped: 0, jobs: 0, bytes: 0, pages: null });
     expect(await text(keys.planLines)).toBe('');
+  });
+
+  it('counts pages for maxCredits, and writes nothing when they can cost more', async () => {
+    writeFiles(join(folder, 'source'), { 'a.pdf': '1', 'b.pdf': '22', 'c.txt': '333' });
+    const countPages = (path: Buffer) => Promise.resolve(path.includes('.txt') ? { problem: 'not_pdf', message: 'no' } : { pages: 3 });
+    const plan = () => quietActivity().run(createPlanActivities({ store, settings, countPages }).planBatch, { batchId, projectId: null });
+    await accept({ maxCredits: 59 });
+    const message = '6 pages can cost 6 to 60 credits, more than the 59 that maxCredits allows; 1 document whose pages cannot be counted would come on top. Nothing was started; raise maxCredits or take fewer documents';
+    const details = [{ pages: 6, uncounted: 1, credits: { min: 6, max: 60 } }];
+    await expect(plan()).rejects.toMatchObject({ type: failureTypes.tooExpensive, nonRetryable: true, message, details });
+    expect([await store.stat(keys.plan), await store.stat(keys.planLines)]).toEqual([null, null]);
+    await accept({ maxCredits: 60 });
+    expect(await plan()).toMatchObject({ jobs: 1, pages: 6 });
+    expect(await readJson(store, keys.plan, planSchema)).toMatchObject({ uncounted: 1, limits: { maxFiles: 100 }, credits: { max: 60 } });
   });
 
   it('heartbeats, and ends when it is cancelled', async () => {

@@ -164,9 +164,10 @@ describe('any list', () => {
 
   it('has each document on one line, jobs in one piece, and names apart', async () => {
     await fc.assert(
-      fc.asyncProperty(fc.array(document, { minLength: 1, maxLength: 60 }), async (documents) => {
+      fc.asyncProperty(fc.array(document, { minLength: 1, maxLength: 60 }), fc.subarray(['a', 'b', 'c', 'd']), async (documents, elsewhere) => {
         writeList(...documents);
-        const { lines, plan } = await planList({ limits: { maxFiles: 5, maxBytes: 10 } });
+        const findElsewhere = (sha256: string) => Promise.resolve(elsewhere.includes(sha256[0]!) ? { state: 'processed' as const, batchId: 'old', job: 1, seq: 1 } : null);
+        const { lines, plan } = await planList({ limits: { maxFiles: 5, maxBytes: 10 } }, { findElsewhere });
         expect(() => planSchema.parse(plan)).not.toThrow();
         expect(lines.map(({ seq }) => seq)).toEqual(documents.map((_, at) => at + 1));
         expect(lines.map(({ sizeBytes }) => sizeBytes).sort()).toEqual(documents.map(({ sizeBytes }) => sizeBytes).sort());
@@ -176,11 +177,13 @@ describe('any list', () => {
           planLineSchema.parse(line);
           expect((line.job === null) === (line.reason !== null)).toBe(true);
           if (line.duplicateOf !== null) expect(lines[line.duplicateOf - 1]!.job).not.toBeNull();
+          if (line.job !== null) expect(elsewhere).not.toContain(line.sha256![0]);
         }
         const names = lines.filter(({ job }) => job !== null).map(({ job, fileName }) => `${job} ${fileName.toLowerCase()}`);
         expect(new Set(names).size).toBe(names.length);
-        const counts = { rejected: lines.filter(({ job, duplicateOf }) => job === null && duplicateOf === null).length };
-        expect(plan).toMatchObject({ documents: documents.length, ...counts, duplicates: lines.filter(({ duplicateOf }) => duplicateOf !== null).length });
+        const left = (code: boolean) => lines.filter(({ job, duplicateOf, reason }) => job === null && duplicateOf === null && (reason!.code === 'skipped') === code).length;
+        const duplicates = lines.filter(({ duplicateOf }) => duplicateOf !== null).length;
+        expect(plan).toMatchObject({ documents: documents.length, rejected: left(false), skipped: left(true), duplicates });
       }),
       { numRuns: 60 },
     );

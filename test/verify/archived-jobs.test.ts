@@ -39,8 +39,8 @@ test('what the archive activities leave is found whole, from the result to the m
   for (const path of ['files/two/page 1.png', 'files/one.json', '../../one.json']) bench.api.artifacts.set(path, body(`content of ${path}`));
   await bench.archive();
   const { closeJob } = createArchiveActivities({ store: bench.store, plangrep: bench.client, pace });
-  await closeJob({ batchId: 'b', job: 1, remote, ending: { kind: 'archived' } });
-  await closeJob({ batchId: 'b', job: 2, remote: null, ending: { kind: 'ended', outcome: 'failed', reason: { code: 'remote_error', message: 'Plangrep refused the job.' } } });
+  await closeJob({ batchId: 'b', job: 1, projectId: 'p', remote, ending: { kind: 'archived' } });
+  await closeJob({ batchId: 'b', job: 2, projectId: 'p', remote: null, ending: { kind: 'ended', outcome: 'failed', reason: { code: 'remote_error', message: 'Plangrep refused the job.' } } });
 
   expect(await writeManifest(bench.store, 'b')).toMatchObject({ status: 'completed_with_errors', documents: 5, counts: { processed: 1, partial: 1, rejected: 1, failed: 1, duplicate: 1 }, pages: 5 });
   const lines: ManifestLine[] = [];
@@ -58,7 +58,7 @@ test('what planning and splitting leave is found whole, though no job ever close
   await bench.store.write(batchKeys('b').input, jsonText({ batchId: 'b', acceptedAt: '2026-11-24T10:00:00.000Z', input }));
   const countPages = () => Promise.resolve({ pages: 7 });
   const { planBatch, splitJob } = createPlanActivities({ store: bench.store, settings: { creditsPerDrawingPage: 10, creditsPerDocumentPage: 1 }, countPages });
-  expect(await quietly().run(planBatch, { batchId: 'b' })).toMatchObject({ documents: 6, rejected: 1, duplicates: 1, jobs: 2, pages: 28 });
+  expect(await quietly().run(planBatch, { batchId: 'b', projectId: null })).toMatchObject({ documents: 6, rejected: 1, duplicates: 1, jobs: 2, pages: 28 });
 
   let next = 3;
   for (const job of [1, 2]) {

@@ -1,12 +1,14 @@
 import { createArchiveActivities } from '../../../src/activities/archive';
+import { readPlan } from '../../../src/activities/plan';
 import { readClosedJob } from '../../../src/activities/archive/totals';
 import type { JobEnding, RemoteJob } from '../../../src/contract/activities';
 import { jobFileSchema, planLineSchema, planSchema } from '../../../src/contract/archive';
 import type { JobFile, PlanLine, UploadRecord } from '../../../src/contract/archive';
-import type { Reason } from '../../../src/contract/batch';
+import { batchInputSchema } from '../../../src/contract/batch';
+import type { BatchInputOptions, Reason } from '../../../src/contract/batch';
 import { batchKeys, jobKeys } from '../../../src/contract/keys';
 import { jsonText } from '../../../src/store/jsonl';
-import { Bench, body, dyingStore, json, link, remote, resultOf, status } from './fake-api';
+import { Bench, body, dyingStore, json, link, quietly, remote, resultOf, status } from './fake-api';
 
 const keys = jobKeys('b', 1);
 const bench = new Bench();
@@ -74,7 +76,7 @@ describe('closeJob, of an archived job', () => {
   test('gives every document of the job one outcome, in plan order', async () => {
     await archivedJob();
     const totals = await close({ kind: 'archived' });
-    expect(totals).toEqual({ counts: { processed: 2, partial: 1, failed: 3, rejected: 1 }, pages: 5, credits: 77 });
+    expect(totals).toEqual({ counts: { processed: 2, partial: 1, failed: 3, rejected: 1 }, pages: 5, credits: 77, resend: null, failedWith: null });
     const artifacts = [expect.objectContaining({ path: 'jobs/00001/artifacts/r/a.png', sizeBytes: 1 })];
     const result = (index: number) => ({ path: 'jobs/00001/result.json', index });
     expect(await bench.lines(keys.documents)).toMatchObject([
@@ -124,7 +126,7 @@ describe('closeJob, of a job that ended otherwise', () => {
 
   test('that was never created: every document has the ending’s outcome', async () => {
     await writePlan(2);
-    expect(await close(cancelled, null)).toEqual({ counts: { cancelled: 2 }, pages: 0, credits: 0 });
+    expect(await close(cancelled, null)).toEqual({ counts: { cancelled: 2 }, pages: 0, credits: 0, resend: null, failedWith: null });
     expect(await bench.lines(keys.documents)).toMatchObject([{ seq: 2, jobId: null, documentId: null, reason: cancelled.reason, pages: 1 }, { seq: 3 }]);
     expect(jobFileSchema.parse(JSON.parse(await bench.text(keys.job)))).toMatchObject({ jobId: null, status: null, documents: 2, parent: null });
     expect(await bench.store.stat(keys.files)).toBeNull();
@@ -133,7 +135,7 @@ describe('closeJob, of a job that ended otherwise', () => {
   test('after documents were sent: theirs too, under their ids; rejected ones keep their reason', async () => {
     await writePlan(2);
     await writeUploads([upload(2, 'doc_a'), upload(3, null, { code: 'unreadable', message: 'EACCES' })]);
-    expect(await close(cancelled)).toEqual({ counts: { cancelled: 1, rejected: 1 }, pages: 0, credits: 0 });
+    expect(await close(cancelled)).toEqual({ counts: { cancelled: 1, rejected: 1 }, pages: 0, credits: 0, resend: null, failedWith: null });
     expect(await bench.lines(keys.documents)).toMatchObject([{ documentId: 'doc_a', jobId: 'job_1', result: null }, { outcome: 'rejected', reason: { code: 'unreadable' } }]);
     expect(JSON.parse(await bench.text(keys.job))).toMatchObject({ jobId: 'job_1', externalId: remote.externalId, expiresAt: remote.expiresAt, status: null });
   });
@@ -169,6 +171,90 @@ describe('closeJob, of a job that ended otherwise', () => {
     await bench.store.removeAll(batchKeys('b').followUps);
     await close(cancelled, null, bench.store, 2);
     expect(JSON.parse(await bench.text(jobKeys('b', 2).job))).toMatchObject({ parent: 1 });
+  });
+});
+
+describe('closeJob says what is to be sent again, from the job’s files alone', () => {
+  const failedAs = (code: string, creditsDebited: number | null): JobEnding => ({ kind: 'failed', error: { code, message: 'It broke.' }, creditsDebited });
+  const writeInput = (options: Partial<BatchInputOptions> = {}) =>
+    bench.store.write(batchKeys('b').input, jsonText({ batchId: 'b', acceptedAt: '2026-01-01T00:00:00Z', input: batchInputSchema.parse({ project: 'p', source: { folder: '/in' }, ...options }) }));
+  /** A failed job of `documents`, all sent. */
+  async function failedJob(documents: number, ending: JobEnding, options: Partial<BatchInputOptions> = {}) {
+    await writeInput(options);
+    await writePlan(documents);
+    await writeUploads(Array.from({ length: documents }, (_, at) => upload(at + 2, `doc_${at}`)));
+    const closed = await close(ending);
+    const { documents: count, ...read } = (await readClosedJob(bench.store, 'b', 1))!;
+    expect({ count, read }).toEqual({ count: documents, read: closed });
+    return closed;
+  }
+
+  test('documents without a page, of a job with a result', async () => {
+    await archivedJob();
+    await writeInput();
+    expect(await close({ kind: 'archived' })).toMatchObject({ resend: 'documents', failedWith: null });
+    await writeInput({ retryFailedDocuments: 0 });
+    expect(await readClosedJob(bench.store, 'b', 1)).toMatchObject({ resend: null });
+  });
+
+  test('halves of a failed job, and job.json says how it failed though nobody saw it', async () => {
+    expect(await failedJob(2, failedAs('internal', 0))).toEqual({ counts: { failed: 2 }, pages: 0, credits: 0, resend: 'halves', failedWith: 'internal' });
+    expect(JSON.parse(await bench.text(keys.job))).toMatchObject({ status: 'failed', error: { code: 'internal', message: 'It broke.' }, creditsDebited: 0 });
+  });
+
+  test.each<[string, number, JobEnding, string | null, string]>([
+    ['with credits debited', 2, failedAs('internal', 5), null, 'job_failed'],
+    ['without saying what was debited', 2, failedAs('internal', null), null, 'job_failed'],
+    ['whose only document it was', 1, failedAs('internal', 0), null, 'job_failed'],
+    ['for its pages', 2, failedAs('page_limit_exceeded', 0), 'pages', 'job_failed'],
+    ['for its only document’s pages', 1, failedAs('page_limit_exceeded', 0), null, 'too_many_pages'],
+    ['for the project’s sake', 1, failedAs('project_upgrading', 0), 'whole', 'job_failed'],
+  ])('of a job that failed %s', async (_, documents, ending, resend, code) => {
+    expect(await failedJob(documents, ending)).toMatchObject({ resend, counts: { failed: documents } });
+    expect(await bench.lines(keys.documents)).toMatchObject(Array.from({ length: documents }, () => ({ reason: { code } })));
+  });
+
+  test('what a job said earlier about credits does not count for one that failed without saying', async () => {
+    await bench.store.write(keys.job, jsonText(jobFile({ status: 'failed', error: { code: 'internal', message: 'It broke.' }, creditsDebited: 0 })));
+    expect(await failedJob(2, failedAs('internal', null))).toMatchObject({ resend: null });
+    const before = await bench.snapshot('batches');
+    expect(await close({ kind: 'ended', outcome: 'failed', reason: { code: 'job_workflow_lost', message: 'Lost.' } })).toMatchObject({ resend: null });
+    expect(await close(failedAs('internal', null))).toMatchObject({ resend: null, counts: { failed: 2 } });
+    expect(await bench.snapshot('batches')).toEqual(before);
+  });
+
+  test('nothing of a job that was lost, whatever was seen of it', async () => {
+    await bench.store.write(keys.job, jsonText(jobFile({ status: 'failed', creditsDebited: 0 })));
+    expect(await failedJob(2, { kind: 'ended', outcome: 'failed', reason: { code: 'job_workflow_lost', message: 'Lost.' } })).toMatchObject({ resend: null });
+  });
+
+  test('no more than asked for, counted over follow-ups; and nothing once the working files are gone', async () => {
+    await failedJob(2, failedAs('internal', 0));
+    const ranges = (await readPlan(bench.store, 'b')).jobs;
+    for (const [resends, resend] of [[0, 'whole'], [1, null]] as const) {
+      await bench.store.write(batchKeys('b').followUp(2), jsonText({ job: 2, parent: 1, ranges, resends }));
+      await bench.store.removeAll(jobKeys('b', 2).folder);
+      expect(await close(failedAs('runtime_lost', 0), null, bench.store, 2)).toMatchObject({ resend });
+    }
+    await bench.store.removeAll('work');
+    expect(await readClosedJob(bench.store, 'b', 2)).toMatchObject({ resend: null, failedWith: 'runtime_lost' });
+  });
+
+  test('archiving closes the job, and tells the ledger what it processed', async () => {
+    await writeInput();
+    await writePlan(2);
+    await writeUploads([upload(2, 'doc_a'), upload(3, 'doc_b')]);
+    await bench.store.write(keys.job, jsonText(jobFile()));
+    api.results = [json(resultOf([{ documentId: 'doc_a', ...pages(2, 2) }, { documentId: 'doc_b', ...pages(2, 0) }]))];
+    const { archiveJob } = createArchiveActivities({ store: bench.store, plangrep: bench.client, pace: { wait: () => Promise.resolve(), slowDown: () => undefined } });
+    const archive = () => quietly().run(archiveJob, { batchId: 'b', job: 1, projectId: 'proj_1', remote, warnAt: null });
+    const closed = await archive();
+    expect(closed).toEqual({ counts: { processed: 1, failed: 1 }, pages: 4, credits: 77, resend: 'documents', failedWith: null });
+    const before = { ...(await bench.snapshot('batches')), ...(await bench.snapshot('ledger')) };
+    expect(Object.keys(await bench.snapshot('ledger'))).toEqual([`proj_1/22/${'2'.repeat(64)}.json`]);
+    expect(await archive()).toEqual(closed);
+    expect({ ...(await bench.snapshot('batches')), ...(await bench.snapshot('ledger')) }).toEqual(before);
+    expect(await bench.snapshot('work')).toEqual({});
   });
 });
 

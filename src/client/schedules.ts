@@ -109,6 +109,7 @@ export class BatchSchedules {
   async trigger(id: string): Promise<Triggered> {
     const before = await this.#find(id);
     const handle = this.#client.schedule.getHandle(id);
+    await anotherSecond(before);
     await handle.trigger(before.policies.overlap);
     const deadline = Date.now() + triggerTimeoutMs;
     for (;;) {
@@ -136,6 +137,12 @@ export class BatchSchedules {
     }
     throw new ScheduleNotFoundError(id);
   }
+}
+
+/** A batch is named by the second it was due: within one second the next would have the name of the last. */
+async function anotherSecond({ info }: ScheduleDescription): Promise<void> {
+  const sinceMs = Date.now() - (info.recentActions.at(-1)?.scheduledAt.getTime() ?? 0);
+  if (sinceMs >= 0 && sinceMs < 1_000) await delay(1_000 - sinceMs);
 }
 
 /** What a trigger has changed, or null while nothing has. */

@@ -12,6 +12,7 @@ const load = () => import('../schedule.js');
 /** `schedule` and its commands. */
 export function addScheduleCommands(program: Command, finish: Finish): void {
   const group = program.command('schedule').description('Batches that start by the clock: create, list, describe, pause, unpause, trigger, delete.');
+  example(group, 'schedule list');
   const create = addScheduleFlags(withJson(group.command('create').description('Starts a batch over SOURCE at each time; it takes only what is new. Shows the next three times.')))
     .argument('<id>', 'the id, at most 98 characters; each batch is named after it and the time')
     .argument('<source>', 'a folder, or a list file (.jsonl, .ndjson, .csv); it may be empty now');

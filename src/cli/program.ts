@@ -1,6 +1,8 @@
 import { Command } from 'commander';
 import { addBatchCommands } from './program/batches';
 import type { Finish } from './program/command-line';
+import { addOperatorCommands } from './program/operating';
+import { addScheduleCommands } from './program/schedules';
 import { addServices } from './program/services';
 import { addWatchingCommands } from './program/watching';
 import { packageVersion } from '../version';
@@ -17,6 +19,8 @@ export function buildProgram(finish: Finish, stdout: NodeJS.WritableStream, stde
     .addHelpText('after', '\nExit codes: 0 all well, 1 usage or configuration (nothing was started), 2 batch failed or verify found damage,\n3 finished with documents that are not processed, 4 Temporal, Plangrep or archive not reachable, 130 Ctrl-C.');
   addBatchCommands(program, finish);
   addWatchingCommands(program, finish);
+  addScheduleCommands(program, finish);
+  addOperatorCommands(program, finish);
   addServices(program, finish);
   return program;
 }

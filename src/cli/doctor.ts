@@ -5,6 +5,7 @@ import { isBatchId } from '../contract/messages';
 import { FolderStore } from '../store/folder';
 import { connectTemporal, readTemporalSettings } from '../temporal-connection';
 import { checkFairness, checkSearchAttributes, checkWorkers } from './doctor-temporal';
+import { checkWebhook } from './doctor-webhook';
 import { exitCodes } from './exit-codes';
 import { toCliError } from './failure';
 import type { Output } from './output';
@@ -29,12 +30,13 @@ export async function doctor(flags: { fix?: boolean; archive?: string }, output:
   const config = await attempt('configuration', async () => commandConfig([], flags));
   const findings: Finding[] = [];
   if ('ok' in config) findings.push(config);
-  const [temporal, plangrep, archive] = await Promise.all([
+  const [temporal, plangrep, archive, webhook] = await Promise.all([
     checkTemporal('ok' in config ? null : config, flags.fix === true),
     'ok' in config ? [] : checkPlangrep(config),
     'ok' in config ? [] : checkArchive(config, flags.fix === true),
+    'ok' in config ? null : attempt('webhook', () => checkWebhook(config)),
   ]);
-  findings.push(...temporal, ...plangrep, ...archive);
+  findings.push(...temporal, ...plangrep, ...archive, ...(webhook ? [webhook] : []));
   const failed = findings.filter(({ ok }) => !ok);
   const checks = findings.map(({ name, ok, message, fix }) => ({ name, ok, message, fix }));
   const lines = checks.map(({ name, ok, message, fix }) => `${ok ? 'ok     ' : 'PROBLEM'}  ${name}: ${message}${fix === null ? '' : `\n         → ${fix}`}`);

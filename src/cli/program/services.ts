@@ -29,7 +29,7 @@ export function addServices(program: Command, finish: Finish): void {
   example(simulator, 'simulator --port 8080').action(async ({ json: _always, ...flags }: SimulatorFlags & { json?: boolean }) => {
     finish(await (await import('../simulator.js')).simulator(flags));
   });
-  const doctor = withJson(program.command('doctor').description('Checks Temporal, key, project, archive and workers, and says what to do.'))
+  const doctor = withJson(program.command('doctor').description('Checks Temporal, key, project, archive, webhook and workers, and says what to do.'))
     .option('--fix', 'registers search attributes and removes working files of finished batches')
     .option('--archive <folder>', 'the archive; default: PLANGREP_ARCHIVE');
   example(doctor, 'doctor --fix').action(async (flags: { fix?: boolean; archive?: string; json?: boolean }) => {

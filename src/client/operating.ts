@@ -2,7 +2,7 @@ import { isGrpcDeadlineError, WorkflowNotFoundError, WorkflowUpdateRPCTimeoutOrC
 import type { BatchStatus } from '../contract/batch';
 import { batchWorkflowId, jobWorkflowId, parseJobWorkflowId, workflowTypes, type Answer, type resumeUpdate } from '../contract/messages';
 import { BatchClosedError, BatchNotFoundError, NoWorkerError } from './errors';
-import { isPolled } from './pollers';
+import { isAnswered } from './pollers';
 import { describeBatch, findBatch, readProgress } from './reading';
 import { attributesOf } from './summary';
 
@@ -31,7 +31,7 @@ export interface Cancellation {
 export async function tellBatch(client: Client, batchId: string, update: typeof resumeUpdate): Promise<Answer> {
   await refuseClosed(client, batchId);
   // An update that nobody takes is not kept, and one that is taken late would surprise: so it is not sent at all.
-  if (!(await isPolled(client, 'batch'))) throw new NoWorkerError(batchId, false);
+  if (!(await isAnswered(client))) throw new NoWorkerError(batchId, false);
   try {
     return await client.withDeadline(Date.now() + answerWithinMs, () => client.workflow.getHandle(batchWorkflowId(batchId)).executeUpdate(update));
   } catch (error) {

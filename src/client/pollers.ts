@@ -16,9 +16,11 @@ export async function unpolledQueues(client: Client): Promise<QueueName[]> {
   return names.filter((_name, index) => !polled[index]);
 }
 
-/** Whether a worker polls this queue for all of its kinds of work. */
-export async function isPolled(client: Client, queue: QueueName): Promise<boolean> {
-  const needed = queue === 'batch' ? [kinds.workflow, kinds.activity] : [kinds.activity];
+/** Whether a worker runs batch workflows, and so answers queries and updates. */
+export const isAnswered = (client: Client): Promise<boolean> => isPolled(client, 'batch', [kinds.workflow]);
+
+/** Whether a worker polls this queue for all of its kinds of work, or for those that are named. */
+async function isPolled(client: Client, queue: QueueName, needed: number[] = queue === 'batch' ? [kinds.workflow, kinds.activity] : [kinds.activity]): Promise<boolean> {
   const found = await Promise.all(
     needed.map(async (taskQueueType) => {
       const { namespace } = client.options;

@@ -3,7 +3,7 @@ import { ApplicationFailure, CancelledFailure, defineSearchAttributeKey } from '
 import type { BatchProgress } from '../contract/batch';
 import { batchWorkflowId, noProgress, statusQuery, summaryMemo, workflowTypes } from '../contract/messages';
 import { BatchNotFoundError } from './errors';
-import { isPolled } from './pollers';
+import { isAnswered } from './pollers';
 import { isProgress, reportedProblem, unknownProgress } from './summary';
 
 /** How long a worker may take to answer the query before the batch is shown without its answer; less when none is to be seen. */
@@ -71,7 +71,7 @@ async function queryProgress(client: Client, description: WorkflowExecutionDescr
   if (problem) return unknown(problem);
   try {
     const handle = client.workflow.getHandle(description.workflowId);
-    const timeoutMs = (await isPolled(client, 'batch')) ? queryTimeoutMs : unpolledTimeoutMs;
+    const timeoutMs = (await isAnswered(client)) ? queryTimeoutMs : unpolledTimeoutMs;
     return whole(await client.withDeadline(Date.now() + timeoutMs, () => handle.query(statusQuery)));
   } catch (error) {
     if (codeOf(error) === unavailable) throw error;

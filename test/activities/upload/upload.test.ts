@@ -2,6 +2,7 @@ import { execFileSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
 import { appendFile, rename, rm, symlink, unlink, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import type { RemoteJob } from '../../../src/contract/activities';
 import { failureTypes } from '../../../src/contract/failures';
 import { completionOf } from '../../../src/activities/upload/completion';
 import { ActivityBench } from '../../support/activity-bench';
@@ -16,12 +17,13 @@ describe('uploadDocuments', () => {
   });
   afterEach(() => bench.stop());
 
+  const requestOf = (remote: RemoteJob, upload: 'form' | 'signed' = 'signed') => ({ ...bench.onRemote(remote), projectId: 'proj_quickstart', upload, skipProcessed: false });
   /** Plans the source, creates job 1, lets `meddle` change the files, uploads. */
   async function upload(meddle: () => Promise<unknown> = async () => {}, mode: 'form' | 'signed' = 'signed', input = {}) {
     await bench.plan(input);
     const remote = await bench.create();
     await meddle();
-    const request = { batchId: bench.batchId, job: 1, remote, upload: mode };
+    const request = requestOf(remote, mode);
     return { remote, request, result: await bench.run(bench.activities.transfer.uploadDocuments, request) };
   }
   const reasons = async () => Object.fromEntries((await bench.records()).map(({ seq, reason }) => [seq, reason?.code ?? null]));
@@ -69,10 +71,48 @@ describe('uploadDocuments', () => {
     await expect(upload()).rejects.toMatchObject({ type: failureTypes.unreachable });
     const sent = bench.requests('putObject')['200']!;
     const remote = await bench.create();
-    await bench.run(bench.activities.transfer.uploadDocuments, { batchId: bench.batchId, job: 1, remote, upload: 'signed' }, 2);
+    await bench.run(bench.activities.transfer.uploadDocuments, requestOf(remote), 2);
     expect(bench.requests('putObject')['200']).toBe(6);
     expect(sent).toBe(5);
     expect(bench.requests('registerUploads')).toEqual({ 200: 1 });
+  });
+
+  test.each([
+    ['getJob', 402, failureTypes.insufficientCredit],
+    ['getJob', 401, failureTypes.unauthorized],
+    ['registerUploads', 402, failureTypes.insufficientCredit],
+    ['registerUploads', 403, failureTypes.unauthorized],
+  ] as const)('a %s that is refused with %d ends the call, and once the gate is open the next call goes on', async (operation, status, type) => {
+    await writeDocuments(bench.source, manyDocuments(4));
+    const body = { error: { code: status === 402 ? 'insufficient_credits' : 'unauthorized', message: 'no' } };
+    bench.simulator.state.faults.add({ kind: 'request', operation, status, body });
+    await expect(upload()).rejects.toMatchObject({ type, nonRetryable: true });
+    const remote = await bench.create();
+    const request = requestOf(remote);
+    bench.simulator.state.faults.add({ kind: 'request', operation: 'putObject', nth: 3, drop: 'before' });
+    await expect(bench.run(bench.activities.transfer.uploadDocuments, request)).rejects.toMatchObject({ type: failureTypes.unreachable });
+    bench.simulator.state.faults.add({ kind: 'request', operation: 'getJob', status, body });
+    await expect(bench.run(bench.activities.transfer.uploadDocuments, request)).rejects.toMatchObject({ type });
+    // A new activity, so that its attempts count from 1 again.
+    expect(await bench.run(bench.activities.transfer.uploadDocuments, request)).toMatchObject({ sent: 4, notSent: 0 });
+    expect(bench.requests('putObject')).toEqual({ 200: 4, dropped: 1 });
+    expect(bench.requests('registerUploads')['200']).toBe(1);
+  });
+
+  test('a form upload that is refused goes on with what is missing', async () => {
+    await writeDocuments(bench.source, manyDocuments(4));
+    bench.simulator.state.faults.add({ kind: 'request', operation: 'uploadFiles', nth: 2, status: 402, body: { error: { code: 'insufficient_credits', message: 'no' } } });
+    await expect(upload(undefined, 'form')).rejects.toMatchObject({ type: failureTypes.insufficientCredit, nonRetryable: true });
+    const remote = await bench.create();
+    expect(await bench.run(bench.activities.transfer.uploadDocuments, requestOf(remote, 'form'))).toMatchObject({ sent: 4 });
+    expect(bench.requests('uploadFiles')).toEqual({ 200: 4, 402: 1 });
+  });
+
+  test('after it is done and the job has gone on, a repeat is no failure', async () => {
+    await writeDocuments(bench.source, manyDocuments(2));
+    const { request, result, remote } = await upload();
+    await bench.run(bench.activities.api.completeUploads, bench.onRemote(remote));
+    expect(await bench.run(bench.activities.transfer.uploadDocuments, request)).toEqual(result);
   });
 
   test('after it is done, a repeat asks Plangrep for nothing', async () => {
@@ -88,9 +128,9 @@ describe('uploadDocuments', () => {
     bench.simulator.state.faults.add({ kind: 'request', operation: 'putPart', nth: 3, drop: 'before' });
     await expect(upload()).rejects.toMatchObject({ type: failureTypes.unreachable });
     const remote = await bench.create();
-    await bench.run(bench.activities.transfer.uploadDocuments, { batchId: bench.batchId, job: 1, remote, upload: 'signed' }, 2);
+    await bench.run(bench.activities.transfer.uploadDocuments, requestOf(remote), 2);
     expect(bench.requests('putPart')).toEqual({ 200: 4, dropped: 1 });
-    await bench.run(bench.activities.api.completeUploads, { batchId: bench.batchId, job: 1, remote });
+    await bench.run(bench.activities.api.completeUploads, bench.onRemote(remote));
     expect(bench.requests('completeUploads')).toEqual({ 202: 1 });
   });
 
@@ -100,9 +140,9 @@ describe('uploadDocuments', () => {
     const { remote, result } = await upload();
     expect(result.sent).toBe(1);
     expect(bench.requests('registerUploads')).toEqual({ 200: 2 });
-    await bench.run(bench.activities.api.completeUploads, { batchId: bench.batchId, job: 1, remote });
-    const end = await bench.run(bench.activities.api.awaitJob, { batchId: bench.batchId, job: 1, remote });
-    expect(end.status).toMatch(/^completed/);
+    await bench.run(bench.activities.api.completeUploads, bench.onRemote(remote));
+    const end = await bench.run(bench.activities.api.awaitJob, { ...bench.onRemote(remote), until: [] });
+    expect(end).toMatchObject({ kind: 'ended', status: 'completed_with_errors' });
   });
 
   test('a new registration that the job has no room for gives the document up', async () => {

@@ -101,13 +101,14 @@ describe('a sweep', () => {
   const create = (id: string, folder: string) => batches.schedules.create(id, { project: 'Quickstart', source: { folder } }, { cron: '0 4 * * *' });
 
   it('over nothing ends well and quietly', async () => {
-    const before = worker.output.stderr.length;
     const triggered = await answer<Triggered>((output) => schedule.trigger('early', output));
     expect(triggered).toMatchObject({ scheduleId: 'early', outcome: 'started' });
     const summary = await batches.wait(triggered.batchId!);
     expect(summary).toMatchObject({ status: 'completed', documents: 0, counts: {}, jobs: { planned: 0, done: 0 }, credits: 0, error: null });
     expect(stack.simulator.state.jobs.size).toBe(0);
-    expect(worker.output.stderr.slice(before)).not.toMatch(/"level":(40|50|60)/); // warnings and worse
+    // Warnings and worse, beside the SDK's own remark on queues that have activities only.
+    const loud = worker.output.stderr.split('\n').filter((line) => /"level":(40|50|60)/.test(line) && !line.includes('No workflows registered'));
+    expect(loud).toEqual([]);
     expect((await batches.schedules.describe('early')).lastBatch).toMatchObject({ batchId: triggered.batchId, status: 'completed' });
     expect(await answer((output) => schedule.remove('early', output))).toEqual({ scheduleId: 'early', deleted: true, running: [] });
     await expect(batches.schedules.describe('early')).rejects.toThrow('early');

@@ -1,6 +1,6 @@
 import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
-import type { Browser, Locator, Page } from 'playwright-core';
+import { errors, type Browser, type Locator, type Page } from 'playwright-core';
 
 /** Temporal's web UI as somebody with a mouse and a keyboard uses it; elements are found by what they are called, not by how they look. */
 export class WebUi {
@@ -12,7 +12,7 @@ export class WebUi {
 
   /** A window on the web UI at this address; pictures of it go to a folder, or nowhere. */
   static async open(browser: Browser, address: string, pictures: string | null): Promise<WebUi> {
-    const page = await browser.newPage({ viewport: { width: 1280, height: 800 }, colorScheme: 'light', timezoneId: 'UTC' });
+    const page = await browser.newPage({ viewport: { width: 1366, height: 768 }, colorScheme: 'light', timezoneId: 'UTC' });
     if (pictures !== null) await mkdir(pictures, { recursive: true });
     return new WebUi(page, address, pictures);
   }
@@ -43,6 +43,18 @@ export class WebUi {
   /** A workflow's line in the list. */
   row(workflowId: string): Locator {
     return this.page.getByRole('row').filter({ has: this.link(workflowId) });
+  }
+
+  /** Refreshes the list, which does not do it by itself, until it shows this. */
+  async refreshUntilSeen(seen: Locator): Promise<void> {
+    for (;;) {
+      await this.page.getByRole('button', { name: 'Refresh', exact: true }).click();
+      try {
+        return await seen.waitFor({ timeout: 1_000 });
+      } catch (error) {
+        if (!(error instanceof errors.TimeoutError)) throw error;
+      }
+    }
   }
 
   /** Opens a workflow from the list. */

@@ -29,7 +29,7 @@ async function plan(sizes: number[], limits: Limits = {}): Promise<void> {
   writeFileSync(list, sizes.map((sizeBytes, at) => `${JSON.stringify({ path: `${Math.floor(at / 5)}/ä${at}.pdf`, sizeBytes, sha256: digest(at) })}\n`).join(''));
   const input = batchInputSchema.parse({ project: 'p', source: { list }, limits });
   await store.write(keys.input, JSON.stringify({ batchId, input, acceptedAt: '' }));
-  await quietActivity().run(() => planBatch({ store, settings }, batchId));
+  await quietActivity().run(() => planBatch({ store, settings }, { batchId, projectId: null }));
 }
 
 const split = (job: number, limits: Limits, next: number) => createPlanActivities({ store, settings }).splitJob({ batchId, job, limits, next });
@@ -92,6 +92,36 @@ describe('splitJob', () => {
     // Three documents of one folder and one of another.
     expect([seqs(await linesOf(4)), seqs(await linesOf(5))]).toEqual([[5, 8], [6, 7]]);
     expect(await readJson(store, keys.followUp(4), followUpSchema)).toMatchObject({ parent: 3, ranges: [{ documents: 1 }, { documents: 1 }] });
+  });
+
+  it('answers the same again, whatever number comes next, and finishes what was begun', async () => {
+    await plan([5, 5, 5, 9]);
+    const first = await split(1, { maxFiles: 2, maxBytes: 10 }, 2);
+    expect(await split(1, { maxFiles: 2, maxBytes: 10 }, 9)).toEqual(first);
+    expect(await split(1, { maxFiles: 1 }, 9)).toEqual(first);
+    await store.remove(keys.followUp(first.jobs[1]!));
+    expect(await split(1, { maxFiles: 2, maxBytes: 10 }, 2)).toEqual(first);
+    expect((await Promise.all(first.jobs.map(linesOf))).flatMap(seqs).sort()).toEqual([1, 2, 3, 4]);
+  });
+
+  it('takes no number that another job’s part has', async () => {
+    await plan([1, 1, 1, 1], { maxFiles: 2 });
+    expect((await split(1, { maxFiles: 1 }, 3)).jobs).toEqual([3, 4]);
+    expect((await split(2, { maxFiles: 1 }, 3)).jobs).toEqual([5, 6]);
+  });
+
+  it('leaves a job alone that is over, or is being sent, since an earlier run of the batch', async () => {
+    await plan([1, 1]);
+    const jobs = jobKeys(batchId, 1);
+    const remote = { jobId: 'job_1', externalId: 'x', createdAt: '', expiresAt: null, maxFiles: 2, maxBytes: 2 };
+    for (const [key, content] of [[jobs.documents, ''], [jobs.uploads, ''], [`${jobs.registrations}/1`, ''], [`${jobs.sent}/1`, ''], [jobs.remote, JSON.stringify(remote)]] as const) {
+      await store.write(key, content);
+      expect(await split(1, { maxFiles: 1 }, 2)).toEqual({ jobs: [1], rejected: 0 });
+      await store.remove(key);
+    }
+    await store.write(jobs.remote, JSON.stringify({ ...remote, maxFiles: 1 }));
+    expect(await split(1, { maxFiles: 1 }, 2)).toEqual({ jobs: [2, 3], rejected: 0 });
+    expect(await store.stat(jobs.documents)).not.toBeNull();
   });
 
   it('never goes above the limits of the batch', async () => {

@@ -7,7 +7,7 @@ import type { Activities } from '../../src/activities';
 import type { BatchProgress } from '../../src/contract/batch';
 import { failureTypes } from '../../src/contract/failures';
 import { jobWorkflowId } from '../../src/contract/messages';
-import { fakeActivities } from '../support/fake-activities';
+import { closedJob, createdJob, endedJob, fakeActivities } from '../support/fake-activities';
 import { bundleWorkflows, quietRuntime, startBatch, timeSkipping, withWorkers } from '../support/workflow-runner';
 
 const refusal = (type: string, message = 'no') => ApplicationFailure.create({ type, message, nonRetryable: true });
@@ -41,7 +41,7 @@ describe('batchWorkflow', () => {
     expect(progress).toMatchObject({ status: 'completed', documents: 6, documentsDone: 6, jobs: { planned: 3, open: 0, done: 3 }, archive: '/archive', error: null });
     for (const job of [1, 2, 3]) {
       const stages = calls.filter((call) => call.job === job).map(({ name }) => name);
-      expect(stages).toEqual(['createJob', 'uploadDocuments', 'completeUploads', 'awaitJob', 'archiveJob', 'closeJob']);
+      expect(stages).toEqual(['createJob', 'uploadDocuments', 'completeUploads', 'awaitJob', 'archiveJob']);
     }
     expect([...endings.values()]).toEqual([{ kind: 'archived' }, { kind: 'archived' }, { kind: 'archived' }]);
     expect(calls.map(({ name }) => name).slice(0, 4)).toEqual(['acceptBatch', 'planBatch', 'findProject', 'awaitProject']);
@@ -58,13 +58,13 @@ describe('batchWorkflow', () => {
           createJob: async ({ job }) => {
             open += 1;
             most = Math.max(most, open);
-            return { jobId: `job_${job}`, externalId: `e${job}`, expiresAt: new Date(Date.now() + 1e9).toISOString(), lowered: null };
+            return createdJob(job);
           },
         },
         archive: {
           archiveJob: async () => {
             open -= 1;
-            return { files: 1, bytes: 1 };
+            return closedJob({ processed: 1 });
           },
         },
       },
@@ -85,17 +85,18 @@ describe('batchWorkflow', () => {
     expect(endings.get(1)).toEqual({ kind: 'archived' });
   });
 
+  const badPdf = { code: 'bad_pdf', message: 'cannot be read' };
   test.each([
-    ['failed', { code: 'bad_pdf', message: 'cannot be read' }, 'failed', 'job_failed'],
-    ['cancelled', null, 'cancelled', 'cancelled'],
-    ['expired', null, 'expired', 'expired'],
-  ] as const)('a job that ends as %s gives its documents that outcome, and no result is asked for', async (status, error, outcome, code) => {
+    ['failed', badPdf, { kind: 'failed', error: badPdf, creditsDebited: 0 }],
+    ['cancelled', null, { kind: 'ended', outcome: 'cancelled', reason: { code: 'cancelled' } }],
+    ['expired', null, { kind: 'ended', outcome: 'expired', reason: { code: 'expired' } }],
+  ] as const)('a job that ends as %s gives its documents that outcome, and no result is asked for', async (status, error, ending) => {
     const { activities, calls, endings } = fakeActivities(
       { jobs: 1, documentsPerJob: 2, maxConcurrentJobs: 1 },
-      { api: { awaitJob: async () => ({ status, error, creditsDebited: 0 }) } },
+      { api: { awaitJob: async () => endedJob(status, { error, creditsDebited: 0 }) } },
     );
     await run(activities);
-    expect(endings.get(1)).toMatchObject({ kind: 'ended', outcome, reason: { code } });
+    expect(endings.get(1)).toMatchObject(ending);
     expect(calls.map(({ name }) => name)).not.toContain('archiveJob');
   });
 
@@ -108,19 +109,19 @@ describe('batchWorkflow', () => {
     expect(calls.map(({ name }) => name).filter((name) => name === 'cancelJob' || name === 'completeUploads')).toEqual(['cancelJob']);
   });
 
-  test('a refused key ends the batch: open jobs end, no other starts, every document left is unauthorized', async () => {
+  test('a key that is refused at the first call fails the batch: nothing is started, every document is unauthorized', async () => {
     let request: unknown;
     const { activities, calls } = fakeActivities(
       { jobs: 5, documentsPerJob: 1, maxConcurrentJobs: 2 },
       {
-        api: { createJob: async ({ job }) => { if (job > 1) throw refusal(failureTypes.unauthorized); return { jobId: 'j', externalId: 'e', expiresAt: new Date(Date.now() + 1e9).toISOString(), lowered: null }; } },
-        transfer: { writeManifest: async (asked) => { request = asked; return { status: 'failed', documents: 5, counts: { processed: 1, failed: 4 }, pages: 1, credits: 1 }; } },
+        api: { findProject: async () => { throw refusal(failureTypes.unauthorized); } },
+        transfer: { writeManifest: async (asked) => { request = asked; return { status: 'failed', documents: 5, counts: { failed: 5 }, pages: 0, credits: 0 }; } },
       },
     );
     const { progress } = await failureOf(activities);
-    expect(progress).toMatchObject({ status: 'failed', counts: { processed: 1, failed: 4 }, error: { code: failureTypes.unauthorized } });
-    expect(request).toMatchObject({ failure: { code: 'unauthorized' } });
-    expect(calls.filter(({ name }) => name === 'createJob').length).toBeLessThan(5);
+    expect(progress).toMatchObject({ status: 'failed', counts: { failed: 5 }, error: { code: failureTypes.unauthorized } });
+    expect(request).toMatchObject({ failure: { code: 'unauthorized' }, cancelled: false });
+    expect(calls.map(({ name }) => name)).toEqual(['acceptBatch', 'planBatch', 'findProject', 'writeManifest']);
   });
 
   test('a project that is not there fails the batch after its manifest accounts for each document', async () => {
@@ -171,7 +172,7 @@ describe('batchWorkflow', () => {
     const { activities, calls } = fakeActivities(
       { jobs: 2, documentsPerJob: 4, maxConcurrentJobs: 1 },
       {
-        api: { createJob: async ({ job }) => ({ jobId: `job_${job}`, externalId: `e${job}`, expiresAt: new Date(Date.now() + 1e9).toISOString(), lowered: job === 1 ? { maxFiles: 2 } : null }) },
+        api: { createJob: async ({ job }) => createdJob(job, { lowered: job === 1 ? { maxFiles: 2 } : null }) },
         batch: { splitJob: async ({ job, next, limits }) => { expect(limits).toEqual({ maxFiles: 2 }); splits.push(job); return { jobs: job <= 2 ? [next, next + 1] : [job], rejected: 0 }; } },
       },
     );
@@ -185,14 +186,13 @@ describe('batchWorkflow', () => {
 
   test('polls for five days without growing its history', async () => {
     let polls = 0;
-    // Earlier tests have skipped time.
-    const expiresAt = new Date((await env.currentTimeMs()) + 7 * 24 * 3_600_000).toISOString();
     const { activities } = fakeActivities(
-      { jobs: 1, documentsPerJob: 1, maxConcurrentJobs: 1 },
-      { api: { createJob: async () => ({ jobId: 'job_1', externalId: 'e1', expiresAt, lowered: null }), awaitJob: async () => {
+      // Earlier tests have skipped time.
+      { jobs: 1, documentsPerJob: 1, maxConcurrentJobs: 1, now: () => env.currentTimeMs() },
+      { api: { awaitJob: async () => {
         polls += 1;
         if (polls < 720) throw ApplicationFailure.create({ type: failureTypes.notYet, message: 'job is processing', nextRetryDelay: 600_000 });
-        return { status: 'completed', error: null, creditsDebited: 1 };
+        return endedJob();
       } } },
     );
     const batchId = `days-${randomUUID()}`;

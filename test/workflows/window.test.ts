@@ -2,7 +2,7 @@ import { randomUUID } from 'node:crypto';
 import type { TestWorkflowEnvironment } from '@temporalio/testing';
 import type { WorkflowBundleWithSourceMap } from '@temporalio/worker';
 import { batchWorkflowId, jobWorkflowId } from '../../src/contract/messages';
-import { fakeActivities } from '../support/fake-activities';
+import { closedJob, fakeActivities } from '../support/fake-activities';
 import { startLocalTemporal } from '../../scripts/local-temporal';
 import { bundleWorkflows, quietRuntime, startBatch, withWorkers } from '../support/workflow-runner';
 
@@ -43,17 +43,20 @@ describe('the window of jobs on a real server', () => {
     expect(calls.filter(({ name }) => name === 'planBatch')).toHaveLength(1);
   });
 
-  test('a terminated job frees its slot', async () => {
+  test('a terminated job is started again once; the second time its documents are given up, and its slot is free', async () => {
     const batchId = `terminated-${randomUUID()}`;
     const first = env.client.workflow.getHandle(jobWorkflowId(batchId, 1));
-    const { activities } = fakeActivities(
+    const { activities, calls, endings } = fakeActivities(
       { jobs: 2, documentsPerJob: 1, maxConcurrentJobs: 1 },
       {
         transfer: { uploadDocuments: async ({ job }) => { if (job === 1) await first.terminate('test'); return { sent: 1, notSent: 0, bytes: 1 }; } },
-        batch: { findClosedJobs: async ({ jobs }) => jobs.map((job) => ({ job, kind: 'closed' as const, limits: null, counts: {}, pages: 0, credits: 0 })) },
+        batch: { findClosedJobs: async ({ jobs }) => jobs.map((job) => ({ job, kind: 'lost' as const, limits: null, ...closedJob({}) })) },
       },
     );
     const progress = await withWorkers(env, bundle, activities, async () => (await startBatch(env.client, batchId)).result());
-    expect(progress.jobs).toEqual({ planned: 2, open: 0, done: 2 });
+    expect(progress).toMatchObject({ jobs: { planned: 2, open: 0, done: 2 }, counts: { processed: 2 } });
+    const ofFirst = calls.filter(({ job }) => job === 1).map(({ name }) => name);
+    expect(ofFirst).toEqual(['createJob', 'uploadDocuments', 'createJob', 'uploadDocuments', 'abandonJob', 'closeJob']);
+    expect(endings.get(1)).toMatchObject({ outcome: 'failed', reason: { code: 'job_workflow_lost' } });
   });
 });

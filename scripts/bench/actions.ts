@@ -5,13 +5,13 @@ import { writePdfs } from './documents';
 import { counted, figure, type Figures } from './figures';
 import { runChild, type Run } from './session';
 
-/** Temporal actions, history and remote requests of one job of 100 files. */
+/** Temporal actions, history and remote requests of one job of 100 files, with webhooks. */
 export const actions: Run = async (session) => {
   const files = session.smoke ? 10 : 100;
   const source = (jobs: number): string => join(session.folder, `source-${jobs}`);
   const batches = [1, 2].map((jobs) => ({ id: `jobs-${jobs}`, source: source(jobs), files, jobs }));
   for (const batch of batches) await writePdfs(batch.source, batch.jobs * files);
-  session.progress(`actions: a batch of one job of ${files} files, then one of two, over Temporal, the simulator and workers`);
+  session.progress(`actions: a batch of one job of ${files} files, then one of two, over Temporal, the simulator, a webhook receiver and workers`);
   const request: ActionsRequest = { folder: session.folder, batches };
   const [one, two] = await runChild<[Cost, Cost]>(session, 'actions', request);
   return figuresOf(one, two, files);
@@ -35,7 +35,6 @@ function figuresOf(one: Cost, two: Cost, files: number): Figures {
   const own = total(pick(jobActions, (name) => !apart.test(name)));
   const beside = total(pick(jobRequests, (name) => !perFile.includes(name)));
   const less = 'a batch of two jobs less a batch of one';
-  const polling = 'the budget is meant with webhooks; this version polls';
   return {
     'job/files': figure(files, 'files'),
     'job/actions': figure(own, 'actions', { budget: 12, note: `${less}; without retries, heartbeats and queries` }),
@@ -44,11 +43,11 @@ function figuresOf(one: Cost, two: Cost, files: number): Figures {
     ...counted('job/apart', pick(jobActions, (name) => apart.test(name) && !queries.test(name)), 'actions'),
     'batch/actions': figure(total(pick(one.actions, (name) => !apart.test(name))) - own, 'actions', { note: "a batch's own share, its start included: a batch of one job less that job" }),
     ...counted('batch/apart', pick(one.actions, (name) => queries.test(name)), 'actions'),
-    'job/events': figure(one.job.events, 'events', { budget: 60, note: polling }),
+    'job/events': figure(one.job.events, 'events', { budget: 60, note: 'with webhooks' }),
     'batch/events': figure(one.batch.events, 'events', { budget: continueAsNewEvents, note: 'a batch of one job' }),
     'batch/eventsPerJob': figure(two.batch.events - one.batch.events, 'events', { note: less }),
     largestPayloadBytes: figure(Math.max(...[one, two].flatMap(({ batch, job }) => [batch.largestPayloadBytes, job.largestPayloadBytes])), 'bytes', { budget: payloadBudgetBytes }),
-    'job/requests': figure(beside, 'requests', { budget: 8, note: `${less}; without one PUT a file or part and one GET an artifact; ${polling}` }),
+    'job/requests': figure(beside, 'requests', { budget: 8, note: `${less}; without one PUT a file or part and one GET an artifact` }),
     ...counted('job/requests', jobRequests, 'requests'),
   };
 }

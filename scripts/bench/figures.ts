@@ -41,3 +41,11 @@ export function median(numbers: readonly number[]): number {
   if (low === undefined || high === undefined) throw new Error('there is no median of nothing');
   return (low + high) / 2;
 }
+
+/** The number that the share `q` of them does not exceed: 0.5 for half of them, 1 for all. @throws when there is none */
+export function quantile(numbers: readonly number[], q: number): number {
+  const sorted = [...numbers].sort((a, b) => a - b);
+  const value = sorted[Math.max(0, Math.ceil(q * sorted.length) - 1)];
+  if (value === undefined) throw new Error('there is no quantile of nothing');
+  return value;
+}

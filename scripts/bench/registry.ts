@@ -13,9 +13,14 @@ export interface Benchmark {
 /** All benchmarks, in the order they are run. */
 export const benchmarks: Record<string, Benchmark> = {
   actions: {
-    title: 'Temporal actions, history events and remote requests of one job of 100 files',
+    title: 'Temporal actions, history events and remote requests of one job of 100 files, with webhooks',
     temporal: true,
     load: async () => (await import('./actions.js')).actions,
+  },
+  webhook: {
+    title: 'time from a webhook to the read that it causes, for 250 jobs',
+    temporal: true,
+    load: async () => (await import('./webhook.js')).webhook,
   },
   plan: {
     title: 'planning 1,000,000 documents of a JSON Lines list that gives their sizes',

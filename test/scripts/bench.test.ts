@@ -1,7 +1,7 @@
 import { execFile } from 'node:child_process';
 import { join, resolve } from 'node:path';
 import { promisify } from 'node:util';
-import { counted, figure, median } from '../../scripts/bench/figures';
+import { counted, figure, median, quantile } from '../../scripts/bench/figures';
 import { difference, parseActions, total } from '../../scripts/bench/counts';
 import type { Report } from '../../scripts/bench/report';
 
@@ -40,7 +40,7 @@ describe('npm run bench', () => {
 
   test('lists its benchmarks, explains itself, and refuses a name that it does not know', async () => {
     const [list, help, unknown] = await Promise.all([bench('--list'), bench('--help'), bench('fast')]);
-    expect(list.stdout.split('\n').map((line) => line.trim().split(' ')[0])).toEqual(['actions', 'plan', 'packing', 'upload', 'archive', 'verify', '']);
+    expect(list.stdout.split('\n').map((line) => line.trim().split(' ')[0])).toEqual(['actions', 'webhook', 'plan', 'packing', 'upload', 'archive', 'verify', '']);
     expect(help.stdout).toContain(list.stdout);
     expect(unknown).toMatchObject({ code: 1, stdout: '', stderr: expect.stringContaining('no benchmark fast') });
   });
@@ -78,6 +78,12 @@ describe('figures', () => {
 
   test('of parts have their names, in order', () => {
     expect(Object.entries(counted('job', { b: 1, a: 2 }, 'requests'))).toEqual([['job/a', figure(2, 'requests')], ['job/b', figure(1, 'requests')]]);
+  });
+
+  test('quantiles are numbers that were measured', () => {
+    const hundred = Array.from({ length: 100 }, (_, n) => 100 - n);
+    expect([0, 0.5, 0.99, 1].map((q) => quantile(hundred, q))).toEqual([1, 50, 99, 100]);
+    expect(() => quantile([], 0.5)).toThrow('nothing');
   });
 
   test.each([[[3], 3], [[3, 1], 2], [[9, 1, 2], 2], [[4, 1, 3, 2], 2.5]])('the median of %j is %d', (numbers, middle) => expect(median(numbers)).toBe(middle));

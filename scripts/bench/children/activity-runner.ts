@@ -5,6 +5,8 @@ import { ApplicationFailure, type ActivityFunction } from '@temporalio/common';
 import { MockActivityEnvironment } from '@temporalio/testing';
 import { DefaultLogger } from '@temporalio/worker';
 import { createActivities, type Activities } from '../../../src/activities';
+import { archiveFiles } from '../../../src/activities/archive/archive-files';
+import type { Dependencies } from '../../../src/activities/dependencies';
 import { createPace } from '../../../src/activities/pace';
 import type { RemoteJob } from '../../../src/contract/activities';
 import { batchInputSchema } from '../../../src/contract/batch';
@@ -17,6 +19,7 @@ import { Seal } from '../../../src/store/seal';
 import { packageVersion } from '../../../src/version';
 
 const quiet = new DefaultLogger('ERROR');
+const projectId = 'proj_quickstart';
 
 /** Where a simulator listens, and its key. */
 export interface Api {
@@ -27,49 +30,47 @@ export interface Api {
 /** The worker's activities over a simulator and a folder, without Temporal: one job of one batch at a time. */
 export class ActivityRunner {
   readonly activities: Activities;
-  readonly #plangrep: PlangrepClient;
-  readonly #store: FolderStore;
+  readonly #deps: Dependencies;
 
   /** @param folder the archive lies in it */
   constructor({ api, apiKey }: Api, folder: string) {
-    this.#store = new FolderStore(join(folder, 'archive'));
-    this.#plangrep = new PlangrepClient({ baseUrl: api, apiKey: () => apiKey, version: packageVersion });
-    this.activities = createActivities({
-      store: this.#store,
-      plangrep: this.#plangrep,
+    this.#deps = {
+      store: new FolderStore(join(folder, 'archive')),
+      plangrep: new PlangrepClient({ baseUrl: api, apiKey: () => apiKey, version: packageVersion }),
       seal: new Seal(randomBytes(32)),
       pace: createPace(1000),
       temporal: {} as Client, // none of the activities used here asks Temporal
       settings: { minPollMs: 1000, projectPollMs: 1000, transferRequestsPerSecond: 1000, creditsPerDrawingPage: 10, creditsPerDocumentPage: 1 },
-    });
+    };
+    this.activities = createActivities(this.#deps);
   }
 
   /** Plans the files of a folder as one job and creates that. @throws when they need more than one */
   async createJob(batchId: string, source: string): Promise<RemoteJob> {
     const input = batchInputSchema.parse({ project: 'Quickstart', source: { folder: source } });
-    await this.#store.write(batchKeys(batchId).input, jsonText({ batchId, input, acceptedAt: new Date().toISOString() }));
-    const { jobs } = await this.run(this.activities.transfer.planBatch, { batchId });
+    await this.#deps.store.write(batchKeys(batchId).input, jsonText({ batchId, input, acceptedAt: new Date().toISOString() }));
+    const { jobs } = await this.run(this.activities.transfer.planBatch, { batchId, projectId: null });
     if (jobs !== 1) throw new Error(`${source} needs ${jobs} jobs instead of one`);
-    const created = await this.run(this.activities.api.createJob, { batchId, job: 1, projectId: 'proj_quickstart' });
+    const created = await this.run(this.activities.api.createJob, { batchId, job: 1, projectId });
     if (!created) throw new Error(`${batchId} was closed already`);
-    const { jobId, externalId, expiresAt } = created;
-    return { jobId, externalId, expiresAt };
+    const { jobId, externalId, createdAt, expiresAt } = created;
+    return { jobId, externalId, createdAt, expiresAt };
   }
 
   /** Sends the job's documents. @throws when one of them could not be sent */
   async upload(batchId: string, remote: RemoteJob): Promise<number> {
-    const { notSent, bytes } = await this.run(this.activities.transfer.uploadDocuments, { batchId, job: 1, remote, upload: 'signed' });
+    const { notSent, bytes } = await this.run(this.activities.transfer.uploadDocuments, { batchId, job: 1, projectId, remote, warnAt: null, upload: 'signed', skipProcessed: false });
     if (notSent > 0) throw new Error(`${notSent} documents were not sent`);
     return bytes;
   }
 
   /** Closes the upload and waits until the job has a result. */
   async complete(batchId: string, remote: RemoteJob): Promise<void> {
-    const ref = { batchId, job: 1, remote };
+    const ref = { batchId, job: 1, remote, warnAt: null };
     await this.run(this.activities.api.completeUploads, ref);
     for (;;) {
       try {
-        await this.run(this.activities.api.awaitJob, ref);
+        await this.run(this.activities.api.awaitJob, { ...ref, until: [] });
         return;
       } catch (error) {
         if (!(error instanceof ApplicationFailure) || error.type !== failureTypes.notYet) throw error;
@@ -78,9 +79,9 @@ export class ActivityRunner {
     }
   }
 
-  /** Archives the job's result and artifacts. */
+  /** Archives the job's result and artifacts, as `archiveJob` does before it closes the job. */
   archive(batchId: string, remote: RemoteJob): Promise<{ files: number; bytes: number }> {
-    return this.run(this.activities.archive.archiveJob, { batchId, job: 1, remote });
+    return this.run((request: Parameters<typeof archiveFiles>[1]) => archiveFiles(this.#deps, request), { batchId, job: 1, remote });
   }
 
   /** Runs one activity, as its first attempt. */
@@ -89,6 +90,6 @@ export class ActivityRunner {
   }
 
   async close(): Promise<void> {
-    await this.#plangrep.close();
+    await this.#deps.plangrep.close();
   }
 }

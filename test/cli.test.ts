@@ -1,8 +1,8 @@
 import { Writable } from 'node:stream';
 import { main } from '../src/cli';
 
-const commands = ['plan', 'run', 'start', 'list', 'status', 'watch', 'verify', 'worker', 'simulator', 'doctor'];
-const later = ['pause', 'resume', 'cancel', 'retry', 'schedule', 'webhook', 'codec'];
+const commands = ['plan', 'run', 'start', 'list', 'status', 'watch', 'verify', 'pause', 'resume', 'cancel', 'retry', 'worker', 'simulator', 'doctor'];
+const later = ['codec'];
 
 async function run(...argv: string[]): Promise<{ code: number; stdout: string; stderr: string }> {
   const said = { stdout: '', stderr: '' };
@@ -32,9 +32,16 @@ describe('help', () => {
     expect(stdout).toContain('--json');
   });
 
-  it('leaves out flags of work that is not done yet', async () => {
-    const { stdout } = await run('run', '--help');
-    for (const flag of ['--max-credits', '--retry-failed', '--retry-partial', '--split-failed', '--skip-processed', '--archive']) expect(stdout).not.toContain(flag);
+  it.each(['plan', 'run', 'start'])('of %s names the flags of a batch', async (command) => {
+    const { stdout } = await run(command, '--help');
+    for (const flag of ['--max-credits <n>', '--retry-failed <n>', '--retry-partial', '--split-failed', '--no-split-failed', '--skip-processed', '--no-probe']) expect(stdout).toContain(`  ${flag} `);
+    expect(stdout).not.toContain('--archive');
+  });
+
+  it('of retry and cancel names theirs', async () => {
+    const { stdout } = await run('retry', '--help');
+    for (const flag of ['--id <id>', '--retry-partial', '--archive <folder>']) expect(stdout).toContain(`  ${flag} `);
+    expect((await run('cancel', '--help')).stdout).toContain('--wait');
   });
 
   it('says the version', async () => expect(await run('--version')).toMatchObject({ code: 0, stdout: expect.stringMatching(/^\d+\.\d+\.\d+\n$/) as string }));
@@ -45,7 +52,10 @@ describe('a command line that makes no sense exits with 1', () => {
     [['frobnicate'], "unknown command 'frobnicate'"],
     [['lst'], 'Did you mean list?'],
     [['run'], "missing required argument 'source'"],
-    [['run', 'x', '--max-credits', '5'], "unknown option '--max-credits'"],
+    [['run', 'x', '--max-credit', '5'], "unknown option '--max-credit'"],
+    [['run', 'x', '--retry-failed', 'often'], 'must be a whole number'],
+    [['pause'], "missing required argument 'id'"],
+    [['retry', 'b1', '--project', 'Tower'], "unknown option '--project'"],
     [['run', 'x', '--max-files', 'many'], 'must be a whole number'],
     [['run', 'x', '--upload', 'mail'], 'Allowed choices are auto, form, signed'],
     [['worker', '--only', 'webhook'], 'Allowed choices are api, transfer, archive'],

@@ -28,9 +28,8 @@ describe('BatchClient.start refuses, before it contacts anyone,', () => {
   });
 });
 
-it.each(['..', 'a/b', ''])('status and wait refuse the id "%s"', async (id) => {
-  await expect(batches.status(id)).rejects.toBeInstanceOf(InvalidInputError);
-  await expect(batches.wait(id)).rejects.toBeInstanceOf(InvalidInputError);
+describe.each(['..', 'a/b', ''])('the id "%s"', (id) => {
+  it.each(['status', 'wait', 'pause', 'resume', 'cancel', 'retry', 'input'] as const)('is refused by %s', (order) => expect(batches[order](id)).rejects.toBeInstanceOf(InvalidInputError));
 });
 
 test('wait ends at once with the reason of a signal that was given before', async () => {

@@ -1,5 +1,5 @@
 import { toCliError } from '../../src/cli/failure';
-import { BatchIdInUseError, BatchNotFoundError, InvalidInputError } from '../../src/client';
+import { BatchClosedError, BatchIdInUseError, BatchNotFinishedError, BatchNotFoundError, InvalidInputError, NoWorkerError } from '../../src/client';
 import { ConfigError } from '../../src/config';
 import { AuthError, BusyError, ContractError, RejectedError, TransportError } from '../../src/plangrep/errors';
 import { StoreError } from '../../src/store/store-error';
@@ -13,6 +13,11 @@ test.each<[string, unknown, string, number]>([
   ['input', new InvalidInputError([{ field: 'limits.maxFiles', message: 'is too big' }]), 'invalid_input', 1],
   ['id in use', new BatchIdInUseError('b', 'running', false), 'batch_id_in_use', 1],
   ['id finished', new BatchIdInUseError('b', 'finished', false), 'batch_id_finished', 1],
+  ['closed', new BatchClosedError('b', 'completed'), 'batch_closed', 1],
+  ['no worker', new NoWorkerError('b', false), 'no_worker', 4],
+  ['a worker that is silent', new NoWorkerError('b', true), 'no_worker', 4],
+  ['still running', new BatchNotFinishedError('b', 'running'), 'batch_not_finished', 1],
+  ['unfinished', new BatchNotFinishedError('b', 'unfinished'), 'batch_not_finished', 1],
   ['no batch', new BatchNotFoundError('b'), 'batch_not_found', 1],
   ['no Temporal', new TemporalUnreachableError('host:7233'), 'temporal_unreachable', 4],
   ['no namespace', new TemporalRefusedError({ address: 'a', namespace: 'n' }, 'no'), 'temporal_refused', 1],
@@ -36,11 +41,19 @@ test.each<[string, unknown, string, number]>([
 });
 
 test('fields of the input are named as flags', () => {
-  const problems = [{ field: 'limits.maxFiles', message: 'a' }, { field: 'classify.0.classification', message: 'b' }, { field: 'labels.x', message: 'c' }, { field: 'id', message: 'd' }];
-  expect(toCliError(new InvalidInputError(problems)).message).toBe('--max-files a\n--classify b\n--label c\n--id d');
+  const problems = [{ field: 'limits.maxFiles', message: 'a' }, { field: 'classify.0.classification', message: 'b' }, { field: 'labels.x', message: 'c' }, { field: 'id', message: 'd' }, { field: 'retryFailedDocuments', message: 'e' }, { field: 'maxCredits', message: 'f' }];
+  expect(toCliError(new InvalidInputError(problems)).message).toBe('--max-files a\n--classify b\n--label c\n--id d\n--retry-failed e\n--max-credits f');
 });
 
 test('an archive says what to do once', () => {
   const shown = toCliError(new StoreError('EROFS', '/a', 'write', 'Do this.', 'the archive /a is read-only. Do this.'));
   expect(shown).toMatchObject({ message: 'The archive /a is read-only.', fix: 'Do this.' });
 });
+
+test.each([
+  [new NoWorkerError('b', false), 'plangrep-batch worker'],
+  [new NoWorkerError('b', true), 'give the command again'],
+  [new BatchNotFinishedError('b', 'running'), 'plangrep-batch watch b'],
+  [new BatchNotFinishedError('b', 'unfinished'), '--archive'],
+  [new BatchClosedError('b', 'failed'), 'plangrep-batch status b'],
+])('%s: says what to do', (error, text) => expect(toCliError(error).fix).toContain(text));

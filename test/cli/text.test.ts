@@ -33,4 +33,20 @@ describe('summaryText', () => {
     expect(text).toContain('30 s\n');
     expect(text).toContain('Unauthorized: the key is refused');
   });
+
+  it('says why a batch waits, what opens it again, what is in danger, and what was passed over', () => {
+    const gate = { reason: 'insufficient_credits', since: '2026-01-01T00:00:30Z', nextProbeAt: '2026-01-01T00:05:30Z' } as const;
+    const text = summaryText(summary({ status: 'blocked_credits', gate, warning: { job: 3, expiresAt: '2026-01-02T00:00:00Z', percentLeft: 10 }, counts: { processed: 2, skipped: 4 }, retryOf: 'b0' }), now);
+    expect(text).toMatch(/waits +no new job starts since 2026-01-01T00:00:30Z: Plangrep has no credits left for it\n/);
+    expect(text).toMatch(/what to do +Add credits at Plangrep\. It tries again by itself at 2026-01-01T00:05:30Z; at once: plangrep-batch resume b1\n/);
+    expect(text).toMatch(/warning +job 3 has a tenth of its time left or less; what is not archived by 2026-01-02T00:00:00Z is lost\n/);
+    expect(text).toContain('2 processed, 4 skipped');
+    expect(text).toMatch(/retries +b0\n/);
+  });
+
+  it('says nothing of gate and deadlines once the batch is closed', () => {
+    const gate = { reason: 'paused', since: '2026-01-01T00:00:30Z', nextProbeAt: null } as const;
+    const text = summaryText(summary({ status: 'cancelled', closedAt: '2026-01-01T00:00:30Z', gate, warning: { job: 3, expiresAt: '2026-01-02T00:00:00Z', percentLeft: 50 } }), now);
+    expect(text).not.toMatch(/waits|what to do|warning/);
+  });
 });

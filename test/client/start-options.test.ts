@@ -23,6 +23,17 @@ describe('startOptions', () => {
     expect(options.staticSummary).toBe('/data → Tower');
   });
 
+  it.each([
+    [{ list: '/lists/a.csv' }, '/lists/a.csv → Tower'],
+    [{ documents: [{ path: '/a' }, { path: '/b' }] }, '2 listed documents → Tower'],
+    [{ retryOf: 'b0' }, 'what b0 did not process → Tower'],
+  ])('says where documents come from: %j', (source, text) => expect(startOptions('b1', input({ source }), []).staticSummary).toBe(text));
+
+  it('names the batch that is retried', () => {
+    expect(startOptions('b1', input({ source: { retryOf: 'b0' } }), []).memo).toMatchObject({ retryOf: 'b0' });
+    expect(startOptions('b1', input(), []).memo).not.toHaveProperty('retryOf');
+  });
+
   it('keeps the summary within what Temporal takes', () => {
     const options = startOptions('b1', input({ project: 'é'.repeat(180), source: { folder: `/${'ü'.repeat(4000)}` } }), []);
     expect(Buffer.byteLength(options.staticSummary!)).toBeLessThanOrEqual(400);

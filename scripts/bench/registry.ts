@@ -18,7 +18,7 @@ export const benchmarks: Record<string, Benchmark> = {
     load: async () => (await import('./actions.js')).actions,
   },
   webhook: {
-    title: 'time from a webhook to the read that it causes, for 250 jobs',
+    title: 'time from a webhook to the read that it causes, for 220 jobs',
     temporal: true,
     load: async () => (await import('./webhook.js')).webhook,
   },

@@ -6,7 +6,7 @@ import { runChild, type Run } from './session';
 
 /** From a webhook's arrival to the workflow task that schedules the read of the job. */
 export const webhook: Run = async (session) => {
-  const jobs = session.smoke ? 5 : 250;
+  const jobs = session.smoke ? 5 : 220;
   const source = join(session.folder, 'source');
   await writePdfs(source, jobs);
   session.progress(`webhook: ${jobs} jobs of one file, whose ends are told by webhook`);

@@ -203,7 +203,7 @@ export const ledgerEntrySchema = z.object({
   documentId: z.string().nullable(),
   /** Of a claim: the run of the job's workflow that made it. A run that was started later makes it anew before it sends. */
   runId: z.string().nullable().default(null),
-  /** Pages of this content were, or may have been, paid for: a claim that is taken over stays behind what it replaced. */
+  /** Pages of this content were, or may have been, paid for. A claim remembers it of the entry that it replaced. */
   paid: z.boolean().default(false),
   at: z.string(),
 });

@@ -22,12 +22,21 @@ export function mayBePaid({ outcome, reason, jobId, credits, pagesPaid }: OverDo
  */
 export type RetryFate = 'take' | 'leave' | 'paid';
 
+/** What is known of a document's last job. */
+export interface LastJob {
+  /** As its job.json says; null when that is not known. */
+  debited: number | null;
+  /** Pages of its documents may have been paid for in an earlier job of the batch, which sent them again all the same. */
+  resent: boolean;
+}
+
 /**
  * The fate of one document. A duplicate shares that of the document it equals, which comes before it.
+ * @param last null for a document that no job got
  * @param original the fate of the document that a duplicate equals; null for all others
  */
-export function retryFate(line: OverDocument, debited: number | null, original: RetryFate | null): RetryFate {
+export function retryFate(line: OverDocument, last: LastJob | null, original: RetryFate | null): RetryFate {
   if (original !== null) return original;
   if (line.outcome === 'processed' || line.outcome === 'skipped') return 'leave';
-  return mayBePaid(line, debited) ? 'paid' : 'take';
+  return last?.resent || mayBePaid(line, last?.debited ?? null) ? 'paid' : 'take';
 }

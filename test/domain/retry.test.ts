@@ -43,14 +43,14 @@ describe('retryFate', () => {
 
   test('of a duplicate is that of the document it equals', () => {
     expect(retryFate({ ...sent, outcome: 'duplicate' }, null, 'take')).toBe('take');
-    expect(retryFate({ ...sent, outcome: 'duplicate' }, 0, 'paid')).toBe('paid');
+    expect(retryFate({ ...sent, outcome: 'duplicate' }, { debited: 0, resent: false }, 'paid')).toBe('paid');
   });
 
   test('never takes freely what may have been paid for', () => {
     fc.assert(
-      fc.property(documents, debits, (document, debited) => {
-        const fate = retryFate(document, debited, null);
-        if (mayBePaid(document, debited)) expect(fate).not.toBe('take');
+      fc.property(documents, debits, fc.boolean(), (document, debited, resent) => {
+        const fate = retryFate(document, { debited, resent }, null);
+        if (resent || mayBePaid(document, debited)) expect(fate).not.toBe('take');
         if (document.outcome !== 'processed' && document.outcome !== 'skipped') expect(fate).not.toBe('leave');
       }),
     );

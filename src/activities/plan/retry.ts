@@ -1,17 +1,17 @@
-import { jobFileSchema, manifestLineSchema, planLineSchema, planSchema } from '../../contract/archive';
+import { inputFileSchema, jobFileSchema, manifestLineSchema, planLineSchema, planSchema } from '../../contract/archive';
 import type { ManifestLine, PlanLine } from '../../contract/archive';
 import type { ListedDocument } from '../../contract/batch';
 import { batchKeys, jobKeys } from '../../contract/keys';
 import { batchIdRule, isBatchId } from '../../contract/messages';
 import { retryFate } from '../../domain/retry';
-import type { RetryFate } from '../../domain/retry';
+import type { LastJob, RetryFate } from '../../domain/retry';
 import type { Store } from '../../store';
 import { BrokenFileError, findJson, parseJson, readJsonLines, splitLines } from '../../store/jsonl';
 import { invalidInput } from './broken-lines';
 
 /** Documents that are handed on together. */
 const portion = 256;
-/** Jobs whose debits are kept: those of one planned job stand together in a manifest. */
+/** Jobs that are kept: those of one planned job stand together in a manifest. */
 const jobsKept = 1000;
 
 const fates: readonly RetryFate[] = ['leave', 'take', 'paid'];
@@ -22,7 +22,7 @@ export class RetriedBatch {
   leftOut = 0;
   /** Fate of each document by its `seq`, one byte each. */
   private fateOf = new Uint8Array(1024);
-  private readonly debits = new Map<number, Promise<number | null>>();
+  private readonly jobs = new Map<number, Promise<LastJob>>();
   private readonly keys;
 
   private constructor(
@@ -30,6 +30,8 @@ export class RetriedBatch {
     private readonly batchId: string,
     /** The old plan's root; null when the batch failed before it had a plan. */
     readonly root: string | null,
+    /** The old batch sent documents again whose pages were paid for. */
+    private readonly paidAgain: boolean,
     private readonly options: { retryPartial: boolean; signal: AbortSignal | undefined },
   ) {
     this.keys = batchKeys(batchId);
@@ -44,7 +46,8 @@ export class RetriedBatch {
       throw invalidInput(`Batch ${batchId} ${known ? 'is not finished: only what a finished batch did not process can be retried' : 'is not in this archive'}`);
     }
     const plan = await findJson(store, keys.plan, planSchema);
-    return new RetriedBatch(store, batchId, plan?.root ?? null, options);
+    const paidAgain = (await findJson(store, keys.input, inputFileSchema))?.input.retryPartialDocuments ?? false;
+    return new RetriedBatch(store, batchId, plan?.root ?? null, paidAgain, options);
   }
 
   /** Why there is nothing to retry. */
@@ -86,7 +89,7 @@ export class RetriedBatch {
     this.options.signal?.throwIfAborted();
     const { seq, job, duplicateOf } = line;
     const original = duplicateOf === null ? null : fates[this.fateOf[duplicateOf] ?? 0]!;
-    const fate = retryFate(line, job === null ? null : await this.debited(job), original);
+    const fate = retryFate(line, job === null ? null : await this.lastJob(job), original);
     this.note(seq, fate);
     if (fate === 'paid' && !this.options.retryPartial) this.leftOut += 1;
     return fate === 'take' || (fate === 'paid' && this.options.retryPartial);
@@ -101,14 +104,18 @@ export class RetriedBatch {
     this.fateOf[seq] = fates.indexOf(fate);
   }
 
-  /** What a job's last look at Plangrep said was debited. */
-  private debited(job: number): Promise<number | null> {
-    const known = this.debits.get(job);
+  private lastJob(job: number): Promise<LastJob> {
+    const known = this.jobs.get(job);
     if (known) return known;
-    if (this.debits.size >= jobsKept) this.debits.clear();
-    const read = findJson(this.store, jobKeys(this.batchId, job).job, jobFileSchema).then((file) => file?.creditsDebited ?? null);
-    this.debits.set(job, read);
+    if (this.jobs.size >= jobsKept) this.jobs.clear();
+    const read = this.readJob(job);
+    this.jobs.set(job, read);
     return read;
+  }
+
+  private async readJob(job: number): Promise<LastJob> {
+    const file = await findJson(this.store, jobKeys(this.batchId, job).job, jobFileSchema);
+    return { debited: file?.creditsDebited ?? null, resent: this.paidAgain && file !== null && file.parent !== null };
   }
 }
 

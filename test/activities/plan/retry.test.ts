@@ -6,6 +6,7 @@ import { failureTypes } from '../../../src/contract/failures';
 import { batchKeys, jobKeys } from '../../../src/contract/keys';
 import { planDocuments } from '../../../src/activities/plan';
 import { FolderStore } from '../../../src/store/folder';
+import { readBytes } from '../../../src/store/jsonl';
 import { temporaryFolder, writeFiles } from './planning';
 
 let root: string;
@@ -76,6 +77,18 @@ describe('a retry', () => {
     await finished(everyKind, [2]);
     const { sources } = await retry({ retryPartialDocuments: true });
     expect(sources.sort()).toEqual(Object.keys(everyKind).filter((name) => name !== 'processed.pdf' && name !== 'skipped.pdf').sort());
+  });
+
+  it('of a batch that paid for pages again counts what it sent again as paid, too', async () => {
+    writeAll(['a.pdf', 'b.pdf']);
+    await finished({ 'a.pdf': { outcome: 'failed', job: 2, jobId: 'job_2' }, 'b.pdf': { outcome: 'failed', job: 1, jobId: 'job_1' } }, [1, 2]);
+    const again = { ...JSON.parse((await readBytes(store, jobKeys('old', 2).job, 10_000)).toString()) as object, parent: 1 };
+    await store.write(jobKeys('old', 2).job, JSON.stringify(again));
+    const accept = (retryPartialDocuments: boolean) => store.write(keys.input, JSON.stringify({ batchId: 'old', acceptedAt: '', input: { project: 'p', source: { folder: root }, retryPartialDocuments } }));
+    await accept(false);
+    expect((await retry()).sources).toEqual(['a.pdf', 'b.pdf']);
+    await accept(true);
+    expect((await retry()).sources).toEqual(['b.pdf']);
   });
 
   it('takes duplicates with the document that they equal, and compares them again', async () => {

@@ -119,6 +119,8 @@ export class WebUi {
 
   /** A picture of the window, if pictures are wanted. */
   async picture(name: string): Promise<void> {
-    if (this.pictures !== null) await this.page.screenshot({ path: join(this.pictures, `${name}.png`), animations: 'disabled', caret: 'hide' });
+    if (this.pictures === null) return;
+    await this.page.mouse.move(0, 0);
+    await this.page.screenshot({ path: join(this.pictures, `${name}.png`), animations: 'disabled', caret: 'hide' });
   }
 }

@@ -4,6 +4,9 @@ import { writePdfs } from './documents';
 import { counted, figure, quantile, type Figures } from './figures';
 import { runChild, type Run } from './session';
 
+/** Hundreds of jobs one after another take long on a machine that has other work. */
+const limitMs = 15 * 60_000;
+
 /** From a webhook's arrival to the workflow task that schedules the read of the job. */
 export const webhook: Run = async (session) => {
   const jobs = session.smoke ? 5 : 220;
@@ -11,7 +14,7 @@ export const webhook: Run = async (session) => {
   await writePdfs(source, jobs);
   session.progress(`webhook: ${jobs} jobs of one file, whose ends are told by webhook`);
   const request: WebhookRequest = { folder: session.folder, source, jobs };
-  return figuresOf(await runChild<Webhooks>(session, 'webhook', request));
+  return figuresOf(await runChild<Webhooks>(session, 'webhook', request, limitMs));
 };
 
 function figuresOf({ delays, reads, passedOver, outcomes }: Webhooks): Figures {

@@ -1,7 +1,7 @@
 import { writeFile } from 'node:fs/promises';
 import { Client, Connection } from '@temporalio/client';
 import { historyToJSON } from '@temporalio/common/lib/proto-utils';
-import { loadClientConnectConfig } from '@temporalio/envconfig';
+import { readTemporalSettings } from '../src/temporal-connection';
 
 const usage = `Saves the history of a finished workflow for the replay tests.
 
@@ -12,10 +12,10 @@ Temporal is found as everywhere: TEMPORAL_ADDRESS, TEMPORAL_NAMESPACE, TEMPORAL_
 
 async function main([workflowId, file]: string[]): Promise<void> {
   if (!workflowId || !file) throw new Error(usage);
-  const { connectionOptions, namespace } = loadClientConnectConfig();
+  const { connectionOptions, namespace } = readTemporalSettings(process.env, null);
   const connection = await Connection.connect(connectionOptions);
   try {
-    const client = new Client({ connection, ...(namespace && { namespace }) });
+    const client = new Client({ connection, namespace });
     const history = await client.workflow.getHandle(workflowId).fetchHistory();
     // Identities and stack traces name the host and its folders, which are nobody's business.
     const hidden: Record<string, string> = { identity: 'worker', stackTrace: '' };

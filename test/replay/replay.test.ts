@@ -42,8 +42,10 @@ describe('replay of recorded histories', () => {
   // A replay that was refused leaves the runtime running.
   afterAll(() => Runtime.instance().shutdown());
 
-  test('there is a batch and a job to replay', async () => {
-    expect(await names()).toEqual(expect.arrayContaining(['plain-batch.json', 'plain-job.json']));
+  test('there is one of each kind to replay', async () => {
+    const jobs = ['plain', 'webhook', 'blocked', 'cancelled', 'split'];
+    const expected = [...jobs.flatMap((kind) => [`${kind}-batch.json`, `${kind}-job.json`]), 'lowered-batch.json'];
+    expect(await names()).toEqual(expect.arrayContaining(expected));
   });
 
   test('every recorded history replays under today\'s workflows', async () => {
@@ -53,13 +55,18 @@ describe('replay of recorded histories', () => {
 
   test('a job whose stages changed their order does not replay', async () => {
     const workflowBundle = await alteredBundle('workflows/job.ts', (source) =>
-      source.replace('await activities.urgent.completeUploads(ref);', '').replace('await activities.archive.archiveJob(ref);', 'await activities.archive.archiveJob(ref);\n  await activities.urgent.completeUploads(ref);'),
+      source.replace("await step(job, () => onRemote(job).complete.completeUploads(refOf(job)));", '').replace("showJob(job, 'archiving');", 'await step(job, () => onRemote(job).complete.completeUploads(refOf(job)));'),
     );
     await expect(replay(workflowBundle, 'plain-job.json')).rejects.toThrow(DeterminismViolationError);
   });
 
+  test('a job that no longer cancels its remote job does not replay', async () => {
+    const workflowBundle = await alteredBundle('workflows/job.ts', (source) => source.replace("showJob(job, 'cancelling');", "if (job.remote) return close(job, cancelled);"));
+    await expect(replay(workflowBundle, 'cancelled-job.json')).rejects.toThrow(DeterminismViolationError);
+  });
+
   test('a batch that finds its project before it plans does not replay', async () => {
-    const workflowBundle = await alteredBundle('workflows/batch.ts', (source) => source.replace('await plan(batch);', 'await findProject(batch);\n      await plan(batch);'));
+    const workflowBundle = await alteredBundle('workflows/batch.ts', (source) => source.replace('input.skipProcessed ? await findProject(batch) : null', 'await findProject(batch)'));
     await expect(replay(workflowBundle, 'plain-batch.json')).rejects.toThrow(DeterminismViolationError);
   });
 });

@@ -27,7 +27,7 @@ describe('an operator who has nothing but the Temporal web UI', () => {
 
   beforeAll(async () => {
     folder = await mkdtemp(join(tmpdir(), 'site-'));
-    const launched = launchBrowser();
+    const launched = launchBrowser(folder);
     stack = await startOurStack();
     connection = await Connection.connect({ address: stack.temporalAddress });
     batches = new BatchClient({ client: new Client({ connection }) });

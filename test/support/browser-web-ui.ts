@@ -12,7 +12,7 @@ export class WebUi {
 
   /** A window on the web UI at this address; pictures of it go to a folder, or nowhere. */
   static async open(browser: Browser, address: string, pictures: string | null): Promise<WebUi> {
-    const page = await browser.newPage({ viewport: { width: 1366, height: 768 }, colorScheme: 'light', timezoneId: 'UTC' });
+    const page = await browser.newPage({ viewport: { width: 1366, height: 768 }, colorScheme: 'light', reducedMotion: 'reduce', timezoneId: 'UTC' });
     if (pictures !== null) await mkdir(pictures, { recursive: true });
     return new WebUi(page, address, pictures);
   }
@@ -120,7 +120,7 @@ export class WebUi {
   /** A picture of the window, if pictures are wanted. */
   async picture(name: string): Promise<void> {
     if (this.pictures === null) return;
-    await this.page.mouse.move(0, 0);
+    await this.page.mouse.move(660, 740);
     await this.page.screenshot({ path: join(this.pictures, `${name}.png`), animations: 'disabled', caret: 'hide' });
   }
 }

@@ -1,7 +1,7 @@
 import { batchWorkflowId, jobWorkflowId } from '../../src/contract/messages';
 import { Story } from '../support/story';
 
-describe('a batch that is ended from outside', () => {
+describe('a batch under an operator\'s hand', () => {
   let story: Story;
   beforeAll(async () => {
     // A thousand bytes count as a page at preflight: the one large document is more than the credits.
@@ -14,6 +14,20 @@ describe('a batch that is ended from outside', () => {
   const statuses = (id: string) => story.jobs(id).map(({ status }) => status);
   /** Terminates a job's workflow: what no code of ours survives. */
   const terminate = (id: string, job: number) => story.handle(jobWorkflowId(id, job)).terminate('test');
+
+  test('paused: what runs is finished, nothing else starts until it is resumed', async () => {
+    const id = 'paused';
+    story.fault({ kind: 'job', externalId: `batch/${id}/job/00001`, hold: 'processing' });
+    await story.begin(id, ['a.pdf', 'b.pdf', 'c.pdf'], { ...each, maxConcurrentJobs: 1 });
+    await story.untilJobs(id, ([first]) => first?.status === 'processing');
+    expect(await story.stack.batches.pause(id)).toMatchObject({ status: 'paused' });
+    await story.control('/jobs', { job: jobWorkflowId(id, 1), action: 'release' });
+    expect(await story.until(id, ({ jobs }) => jobs.done === 1)).toMatchObject({ status: 'paused', gate: { reason: 'paused', nextProbeAt: null }, jobs: { open: 0 } });
+    expect(story.jobs(id)).toHaveLength(1);
+    expect(await story.stack.batches.resume(id)).toMatchObject({ status: 'running' });
+    expect(await story.wait(id)).toMatchObject({ status: 'completed', counts: { processed: 3 } });
+    await story.manifest(id);
+  });
 
   test('cancelled: what finished first is archived, the rest is cancelled at Plangrep and says so', async () => {
     const id = 'cancelled';

@@ -26,6 +26,16 @@ describe('documents that fail', () => {
     await paidOnce(id);
   });
 
+  test('a job with more pages than the organization allows is packed anew by pages', async () => {
+    const id = 'pages-limit';
+    story.fault({ kind: 'job', externalId: `batch/${id}/`, times: 1, failJob: { code: 'page_limit_exceeded' } });
+    await story.begin(id, ['a.pdf', 'b.pdf', 'c.pdf', 'd.pdf'], {}, { pages: 2 });
+    expect(await story.wait(id)).toMatchObject({ status: 'completed', counts: { processed: 4 } });
+    expect(sizes(id)).toEqual([[4, 'failed'], [2, 'completed'], [2, 'completed']]);
+    await story.manifest(id);
+    await paidOnce(id);
+  });
+
   test('with debited credits nothing is halved, and the reason says so; without the option neither', async () => {
     const [paid, asked] = ['debited', 'unsplit'];
     story.fault(

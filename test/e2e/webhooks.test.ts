@@ -71,6 +71,20 @@ describe('webhooks', () => {
     expect(await story.wait(id)).toMatchObject({ counts: { processed: 2, partial: 1, failed: 1 } });
   });
 
+  test('when the answer that held the secret was lost, the address alone is proof enough', async () => {
+    const id = 'secretless';
+    story.fault({ kind: 'request', operation: 'createJob', drop: 'after' }, { kind: 'job', externalId: `batch/${id}/`, hold: 'processing' });
+    await story.begin(id, ['a.pdf']);
+    await story.untilJobs(id, ([job]) => job?.status === 'processing');
+    const [job] = story.jobs(id);
+    const post = async (url: string) => (await fetch(url, { method: 'POST', body: '{}' })).status;
+    expect([await post(`${job!.webhookUrl}x`), await post(job!.webhookUrl!)]).toEqual([404, 204]);
+    expect(await signals(job!.externalId!)).toBe(1);
+    await story.control('/jobs', { job: job!.externalId!, action: 'release' });
+    expect(await story.wait(id)).toMatchObject({ status: 'completed', counts: { processed: 1 } });
+    expect(story.jobs(id)).toHaveLength(1);
+  });
+
   test('tokens and signing secrets stand in no history, log or file', async () => {
     const id = 'secret';
     story.fault({ kind: 'job', externalId: `batch/${id}/job/00001`, hold: 'processing' });

@@ -19,7 +19,7 @@ export function meetFaults(app: FastifyInstance, state: SimulatorState): void {
     const fault = operation === undefined ? undefined : state.faults.forRequest(operation, request.url, jobOf(state, request));
     if (!fault || operation === undefined) return;
     request.fault = fault;
-    if (fault.delayMs !== undefined) await sleep(fault.delayMs);
+    if (fault.delayMs !== undefined) await sleep(fault.delayMs, undefined, { ref: false });
     if (fault.drop === 'before') return cut(state, operation, request, reply);
     if (answersItself(fault) && !fault.after) return sendScripted(fault, reply);
   });

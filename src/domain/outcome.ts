@@ -50,7 +50,7 @@ export function documentOutcome(account: DocumentAccount): DocumentOutcome {
 function verdictOf({ upload, ending, alone }: DocumentAccount, record: ResultRecord | null): Verdict {
   if (upload && !upload.sent && upload.reason) {
     const own = { outcome: outcomeOfReason(upload.reason), reason: upload.reason, pagesFailed: null };
-    if (ending.kind !== 'ended' || standing.has(own.outcome)) return own;
+    if (ending.kind !== 'ended' || ending.outcome === 'failed' || standing.has(own.outcome)) return own;
   }
   if (ending.kind === 'ended') return { outcome: ending.outcome, reason: ending.reason, pagesFailed: null };
   if (!upload?.sent) return failed({ code: 'job_failed', message: 'This document was never sent.' });

@@ -35,7 +35,9 @@ export function resendOf({ status, errorCode, creditsDebited, planned, documents
   if (documents.length < planned) return 'halves';
   const again = resends < rules.retryFailedDocuments;
   if (status !== null && hasResult(status)) return again && documents.some((document) => isSentAgain('documents', document, rules)) ? 'documents' : null;
-  if (status !== 'failed' || creditsDebited !== 0) return null;
+  // What a refused job never got to send costs nothing and may pass next time.
+  if (status !== 'failed') return again && documents.some((document) => document.pagesPaid === 0 && isSentAgain('documents', document, rules)) ? 'documents' : null;
+  if (creditsDebited !== 0) return null;
   const unpaid = documents.filter((document) => isSentAgain('whole', document, rules)).length;
   if (unpaid === 0) return null;
   if (isPageLimit(errorCode)) return unpaid > 1 ? 'pages' : null;

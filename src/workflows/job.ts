@@ -38,7 +38,7 @@ async function runStages(job: OpenJob): Promise<JobReport | null> {
       const created = await create(job);
       if (!created) return await close(job, { kind: 'archived' });
       if (created.lowered) return await giveBack(job, created.lowered);
-      if (!(await upload(job))) return await close(job, ended('cancelled', 'cancelled', 'No document of this job could be sent, so it was cancelled.'));
+      if (!(await upload(job))) return await close(job, ended('failed', 'remote_error', 'No document of this job could be sent, so it was cancelled.'));
     }
     showJob(job, 'waiting for Plangrep');
     const end = await awaitEnd(job);

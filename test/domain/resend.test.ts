@@ -54,7 +54,14 @@ describe('a failed job', () => {
   ])('%s', (_, changes, kind) => expect(ask(changes)).toBe(kind));
 });
 
-test.each(['cancelled', 'expired', 'processing', null])('a job that ended as %p is not sent again', (status) => expect(ask({ status, rules: paying })).toBeNull());
+test.each([['cancelled', 'cancelled'], ['expired', 'expired']] as const)('documents of a job that ended as %s are not sent again', (status, outcome) =>
+  expect(ask({ status, rules: paying, documents: [document(outcome, 0, outcome)], planned: 1 })).toBeNull());
+test.each(['cancelled', 'processing', null])('what a refused job, last seen as %p, never got to send is sent again; what it may have paid for is not', (status) => {
+  const unsent = document('failed', 0, 'remote_error');
+  expect(ask({ status, documents: [unsent], planned: 1 })).toBe('documents');
+  expect(ask({ status, documents: [unsent], planned: 1, resends: 1 })).toBeNull();
+  expect(ask({ status, documents: [document('failed', null, 'remote_error')], planned: 1 })).toBeNull();
+});
 
 test('a job that was split before it was sent has its parts already', () => {
   expect(ask({ status: 'cancelled', documents: [document('rejected', 0, 'too_large')], planned: 3 })).toBe('halves');

@@ -1,4 +1,4 @@
-import { documentOutcomeSchema, followUpSchema, planLineSchema, type FollowUp } from '../../contract/archive';
+import { documentOutcomeSchema, followUpSchema, planLineSchema, type DocumentOutcome, type FollowUp } from '../../contract/archive';
 import { batchKeys, jobKeys } from '../../contract/keys';
 import { addOutcome, type ManifestTally, type Settled } from '../../domain/manifest';
 import { JobTree, type PlacedLine } from '../../domain/manifest-lines';
@@ -43,9 +43,13 @@ export async function readJobTree(store: Store, batchId: string, planned: number
   return new JobTree(planned, followUps);
 }
 
+/** Whether a document that was sent again has lost pages that an earlier job brought home. */
+const isWorse = (outcome: DocumentOutcome, before: DocumentOutcome | undefined): boolean =>
+  before?.outcome === 'partial' && outcome.outcome !== 'partial' && outcome.outcome !== 'processed';
+
 /**
- * What these jobs say of their documents. One that was sent again occurs in several: the last has the last word, and what each cost joins
- * `tally`. A job without documents.jsonl says nothing. @throws BrokenFileError
+ * What these jobs say of their documents. One that was sent again occurs in several: the last has the last word, unless it has less
+ * than an earlier one that was partial, and what each cost joins `tally`. A job without documents.jsonl says nothing. @throws BrokenFileError
  */
 export async function readOutcomes(store: Store, batchId: string, jobs: number[], tally: ManifestTally): Promise<Map<number, Settled>> {
   const settled = new Map<number, Settled>();
@@ -53,7 +57,7 @@ export async function readOutcomes(store: Store, batchId: string, jobs: number[]
     try {
       for await (const outcome of readJsonLines(store, jobKeys(batchId, job).documents, documentOutcomeSchema)) {
         addOutcome(tally, job, outcome);
-        settled.set(outcome.seq, { job, outcome });
+        if (!isWorse(outcome, settled.get(outcome.seq)?.outcome)) settled.set(outcome.seq, { job, outcome });
       }
     } catch (error) {
       if (!(error instanceof NotFoundError)) throw error;

@@ -82,19 +82,28 @@ const advice: Record<GateReason, string> = {
   failing: `look at the failed jobs; to go on, ${resume}`,
 };
 
+const shown = (iso: string): string => iso.replace(/\.\d+Z$/, 'Z');
+
+/** The deadline to look at: of jobs that are late, else of those that wait. */
+function nextDeadline({ progress: { warning }, blocked }: BatchState): string {
+  if (warning) return `**${shown(warning.expiresAt)}**, job ${warning.job}, less than ${warning.percentLeft} % of its time left`;
+  const next = blocked.flatMap(({ job, expiresAt }) => (expiresAt === null ? [] : [{ job, expiresAt }])).toSorted((a, b) => a.expiresAt.localeCompare(b.expiresAt))[0];
+  return next ? `${shown(next.expiresAt)}, job ${next.job}` : 'none is near';
+}
+
 function details(batch: BatchState): string {
   const { gate, progress, failures, cancelled } = batch;
-  const { status, documents, documentsDone, jobs, counts, warning, error } = progress;
-  const probe = gate?.nextProbeAt ? `; tries by itself at ${gate.nextProbeAt}` : '';
+  const { status, documents, documentsDone, jobs, counts, error } = progress;
+  const probe = gate?.nextProbeAt ? `; tries by itself at ${shown(gate.nextProbeAt)}` : '';
   const failing = gate?.reason === 'failing' && failures ? ` (${failures.code})` : '';
   return table([
     ['Status', cancelled && status === 'running' ? 'being cancelled' : status],
     ['Documents', `${documentsDone} of ${documents}`],
     ['Jobs', `${jobs.done} of ${jobs.planned} done, ${jobs.open} open`],
     ...Object.entries(counts).map(([outcome, count]): [string, string] => [outcome, String(count)]),
-    ['Gate', gate ? `**closed**: ${causes[gate.reason]}${failing}, since ${gate.since}${probe}` : 'open'],
+    ['Gate', gate ? `**closed**: ${causes[gate.reason]}${failing}, since ${shown(gate.since)}${probe}` : 'open'],
     ...(batch.blocked.length > 0 ? [['Waiting jobs', batch.blocked.map(({ job }) => job).join(', ')] as [string, string]] : []),
-    ['Next deadline', warning ? `**${warning.expiresAt}**, job ${warning.job}, less than ${warning.percentLeft} % of its time left` : 'none is near'],
+    ['Next deadline', nextDeadline(batch)],
     ['What to do', gate ? advice[gate.reason] : 'nothing'],
     ...(error ? [['Error', `${error.code}: ${error.message}`] as [string, string]] : []),
   ]);

@@ -83,7 +83,9 @@ describe('a script', () => {
       `import { interruption, Processes } from ${module};
 const processes = new Processes();
 const interrupted = interruption(processes);
-const child = processes.start('child', 'sh', ['-c', 'sleep 60 & echo $!; wait']);
+const child = processes.start('child', 'sh', ['-c', 'sleep 60 & echo $!; wait'], { stdio: ['ignore', 'pipe', 'ignore'] });
+// The number comes through the script, so that whoever reads it knows that the child has been started altogether.
+child.process.stdout.pipe(process.stdout);
 interrupted.addEventListener('abort', () => void processes.stop().then(() => process.exit(interrupted.reason)));
 if (process.argv[2] === 'crash') setTimeout(() => { throw new Error('a bug'); }, 300);
 setInterval(() => child, 1000);

@@ -65,6 +65,35 @@ describe('a batch under an operator\'s hand', () => {
     await story.control('/credits', { available: 1_000 });
   });
 
+  test('what a cancelled batch left is retried; what may have been paid for is not', async () => {
+    const id = 'left';
+    story.fault({ kind: 'job', externalId: `batch/${id}/job/00001`, hold: 'preflighting' }, { kind: 'job', externalId: `batch/${id}/job/00002`, hold: 'processing' });
+    await story.begin(id, ['a.pdf', 'b.pdf', 'c.pdf'], { ...each, maxConcurrentJobs: 2 });
+    await story.untilJobs(id, (jobs) => ['preflighting', 'processing'].every((status) => jobs.some((job) => job.status === status)));
+    await story.stack.batches.cancel(id);
+    expect(await story.wait(id)).toMatchObject({ status: 'cancelled', counts: { cancelled: 3 } });
+    await story.stack.batches.retry(id, { id: 'left-again' });
+    expect(await story.wait('left-again')).toMatchObject({ status: 'completed', counts: { processed: 2 }, retryOf: id });
+    expect((await story.debits(id, 'left-again')).map((pages) => Math.max(...pages))).toEqual([1, 1, 1]);
+    await story.manifest('left-again');
+  });
+
+  test('terminated while its jobs are blocked and started again, it knows that they wait, and lets them go on', async () => {
+    const id = 'revived';
+    const input = { ...each, maxConcurrentJobs: 2 };
+    await story.control('/credits', { available: 0 });
+    await story.begin(id, ['a.pdf', 'b.pdf', 'c.pdf'], input);
+    await story.until(id, ({ status }) => status === 'blocked_credits' && statuses(id).every((at) => at === 'blocked_insufficient_credits'));
+    await story.batchHandle(id).terminate('test');
+    await story.stack.batches.start({ project: 'Quickstart', source: { folder: story.stack.source(id) }, ...input }, { id });
+    await story.until(id, ({ status }) => status === 'blocked_credits');
+    await story.control('/credits', { available: 1_000 });
+    await story.stack.batches.resume(id);
+    expect(await story.wait(id)).toMatchObject({ status: 'completed', counts: { processed: 3 } });
+    expect((await story.debits(id)).map((pages) => Math.max(...pages))).toEqual([1, 1, 1]);
+    await story.manifest(id);
+  });
+
   test('terminated: its jobs go on without it, until they are cancelled by the batch id', async () => {
     const id = 'orphaned';
     story.fault({ kind: 'job', externalId: `batch/${id}/`, hold: 'processing' });

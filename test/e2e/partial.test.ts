@@ -26,6 +26,18 @@ describe('documents that fail', () => {
     await paidOnce(id);
   });
 
+  test('halving goes on while the good halves are still being processed', async () => {
+    const id = 'slow';
+    story.fault({ kind: 'job', externalId: `batch/${id}/`, hold: 'processing' }, { kind: 'job', fileName: 'poison.pdf', failJob: { code: 'unreadable_document' } });
+    await story.begin(id, [...Array.from({ length: 7 }, (_, index) => `${index}.pdf`), 'poison.pdf']);
+    await story.untilJobs(id, (jobs) => jobs.some(({ status, documents }) => status === 'failed' && documents.length === 1));
+    expect(sizes(id).filter(([, status]) => status === 'failed').map(([count]) => count)).toEqual([8, 4, 2, 1]);
+    for (const { externalId, status } of story.jobs(id)) if (status !== 'failed') await story.control('/jobs', { job: externalId!, action: 'release' });
+    expect(await story.wait(id)).toMatchObject({ status: 'completed_with_errors', counts: { processed: 7, failed: 1 } });
+    await story.manifest(id);
+    await paidOnce(id);
+  });
+
   test('a job with more pages than the organization allows is packed anew by pages', async () => {
     const id = 'pages-limit';
     story.fault({ kind: 'job', externalId: `batch/${id}/`, times: 1, failJob: { code: 'page_limit_exceeded' } });

@@ -116,6 +116,8 @@ export interface BatchState {
   warnings: DeadlineWarning[];
   /** Jobs that failed in a row with one code. */
   failures: { code: string; inARow: number } | null;
+  /** Of failed jobs that were halved: the halves, while neither has failed. One of them is bound to. */
+  halves: number[][];
   /** The batch was cancelled: open jobs end, no other starts. */
   cancelled: boolean;
   startedAt: string;

@@ -34,6 +34,7 @@ export function newBatch(batchId: string, startedAt: string): BatchState {
     goingOn: null,
     warnings: [],
     failures: null,
+    halves: [],
     cancelled: false,
     startedAt,
     shownAt: 0,

@@ -54,7 +54,10 @@ async function runToEnd(batch: BatchState, planned: boolean): Promise<boolean> {
   try {
     if (batch.cancelled) return await seeJobsEnd(batch);
     if (!planned) await prepare(batch);
-    return await runWindow(batch);
+    const more = await runWindow(batch);
+    // A cancellation that comes with the last event of a full history must not be left behind in it.
+    if (more && CancellationScope.current().consideredCancelled) throw new CancelledFailure('The batch was cancelled');
+    return more;
   } catch (error) {
     // Neither a failure nor a cancellation starts any more jobs, but the open ones end.
     if (isCancellation(error)) batch.cancelled = true;

@@ -1,4 +1,4 @@
-import { ActivityFailure, ApplicationFailure, CancellationScope, continueAsNew, isCancellation, log, TimeoutFailure, upsertMemo } from '@temporalio/workflow';
+import { ActivityFailure, ApplicationFailure, CancellationScope, CancelledFailure, continueAsNew, isCancellation, log, TimeoutFailure, upsertMemo } from '@temporalio/workflow';
 import type { ClosedJob, CreatedJob, EndedJob, JobEnding } from '../contract/activities';
 import type { Limits, Reason } from '../contract/batch';
 import { failureTypes } from '../contract/failures';
@@ -21,6 +21,8 @@ export async function jobWorkflow(input: JobInput, carried?: JobState): Promise<
   const job = openJob(input, carried);
   try {
     const report = await runStages(job);
+    // A cancellation that comes with the last event of a full history must not be left behind in it.
+    if (!report && CancellationScope.current().consideredCancelled) throw new CancelledFailure('The job was cancelled');
     if (!report) return await continueAsNew<typeof jobWorkflow>(input, stateOf(job));
     await tell(job, jobFinishedSignal, report);
     return report;

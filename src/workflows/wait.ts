@@ -1,7 +1,7 @@
 import { CancellationScope, condition, workflowInfo } from '@temporalio/workflow';
 import type { EndedJob, JobSight } from '../contract/activities';
 import { jobBlockedSignal, jobResumedSignal } from '../contract/messages';
-import { afterEvent, blockedStatus, readUntil } from '../domain/job-state';
+import { afterEvent, blockedStatus, hasResult, readUntil } from '../domain/job-state';
 import type { JobWatch } from '../domain/job-state';
 import { recordStatus, refOf, showJob, tell } from './open-job';
 import type { OpenJob } from './open-job';
@@ -21,7 +21,11 @@ export async function awaitEnd(job: OpenJob): Promise<EndedJob | null> {
     const { phase } = job.watch;
     const sight = await step(job, () => look(job, orphaned));
     if (sight) job.watch = afterEvent(job.watch, { kind: 'read', found: sight.kind === 'ended' ? sight.status : sight.kind });
-    if (sight?.kind === 'ended') return sight;
+    if (sight?.kind === 'ended') {
+      // It got through between two looks, so the others can go on too.
+      if (phase !== 'waiting' && hasResult(sight.status)) await tell(job, jobResumedSignal, { job: job.input.job });
+      return sight;
+    }
     if (sight) orphaned = !(await tellOfBlock(job, phase));
     if (job.watch.phase === 'blocked' && job.resumeAsked) await resume(job);
     if (workflowInfo().continueAsNewSuggested) return null;

@@ -2,7 +2,7 @@ import { CancellationScope, condition, getExternalWorkflowHandle, isCancellation
 import { ChildWorkflowCancellationType } from '@temporalio/workflow';
 import { TypedSearchAttributes, WorkflowExecutionAlreadyStartedError } from '@temporalio/common';
 import type { Counts, Limits, Outcome } from '../contract/batch';
-import { jobWorkflowId } from '../contract/messages';
+import { gateOpenedSignal, jobWorkflowId, resumeJobSignal } from '../contract/messages';
 import type { BatchState, JobInput, JobReport } from '../contract/messages';
 import { attributePairs } from './attributes';
 import { showProgress } from './batch-state';
@@ -76,9 +76,18 @@ export function closeJob(batch: BatchState, report: JobReport): void {
     addCounts(batch, report.counts, 1);
     // The next ones in line go first: so halves of one job never come in a row before the others had their turn.
     if (report.resend) batch.resends.push({ job, how: report.resend });
-    countFailure(batch, report.failedWith);
+    if (!isExpected(batch, job, report.failedWith !== null)) countFailure(batch, report.failedWith);
   }
   showProgress(batch);
+}
+
+/** One half of a failed job is bound to fail, for that is how the document that spoils it is found; that both do is news. */
+function isExpected(batch: BatchState, job: number, failed: boolean): boolean {
+  const pair = batch.halves.find((halves) => halves.includes(job));
+  if (!pair) return false;
+  const rest = failed ? [] : pair.filter((half) => half !== job);
+  batch.halves = [...batch.halves.filter((halves) => halves !== pair), ...(rest.length > 0 ? [rest] : [])];
+  return failed;
 }
 
 function addCounts({ progress }: BatchState, counts: Counts, sign: 1 | -1): void {
@@ -106,6 +115,7 @@ async function sendAgain(batch: BatchState, { job, how }: BatchState['resends'][
   const { jobs, counts, nextFollowUp } = await batchActivities.transfer.resendDocuments({ batchId: batch.batchId, job, how, next: batch.nextFollowUp });
   batch.nextFollowUp = nextFollowUp;
   batch.waiting.push(...jobs);
+  if (how === 'halves') batch.halves.push(jobs);
   batch.progress.jobs.planned += jobs.length;
   addCounts(batch, counts, -1);
 }
@@ -141,6 +151,18 @@ async function startJob({ batchId, projectId, attributes, input }: BatchState, j
     child.result().then(() => {}, suspect);
   } catch (error) {
     if (!(error instanceof WorkflowExecutionAlreadyStartedError)) throw error;
+    await askAnew(batchId, job, suspect);
+  }
+}
+
+/** Whether a job that joined the open set waits for the gate is not known: told to go on, it does, or says again that it waits. */
+async function askAnew(batchId: string, job: number, suspect: () => void): Promise<void> {
+  const handle = getExternalWorkflowHandle(jobWorkflowId(batchId, job));
+  try {
+    await Promise.all([handle.signal(gateOpenedSignal), handle.signal(resumeJobSignal)]);
+  } catch (error) {
+    if (isCancellation(error)) throw error;
+    suspect();
   }
 }
 

@@ -14,7 +14,7 @@ import { makePdf, writeDocuments } from '../support/documents';
 
 /** `npm run screenshots` names a folder for pictures of what is seen here. */
 const pictures = process.env.WEB_UI_PICTURES ?? null;
-const [blocked, done] = ['harbour-annex-2026', 'north-pier-2026'];
+const [blocked, other] = ['harbour-annex-2026', 'north-pier-2026'];
 
 describe('an operator who has nothing but the Temporal web UI', () => {
   const processes = new Processes();
@@ -33,7 +33,7 @@ describe('an operator who has nothing but the Temporal web UI', () => {
     batches = new BatchClient({ client: new Client({ connection }) });
     browser = await launched;
     ui = await WebUi.open(browser, stack.webUi, pictures);
-    await Promise.all([ui.openList(), prepareBatches()]);
+    await Promise.all([ui.openList(), startBatches()]);
   });
 
   afterAll(async () => {
@@ -49,11 +49,11 @@ describe('an operator who has nothing but the Temporal web UI', () => {
     return startStack({ processes, temporal, folder: join(folder, 'run'), secretKeyFile: join(folder, 'secret-key'), archive: join(folder, 'archive'), print });
   }
 
-  async function prepareBatches(): Promise<void> {
-    await start(done);
-    await batches.wait(done);
+  /** One that needs credits, twelve drawings, and one that needs none: its only document is empty and is rejected. */
+  async function startBatches(): Promise<void> {
     await setCredits(0);
-    await start(blocked);
+    await start(blocked, Array.from({ length: 12 }, (_, index) => makePdf({ marker: `${index}` })));
+    await start(other, [Buffer.alloc(0)]);
   }
 
   async function setCredits(available: number): Promise<void> {
@@ -61,19 +61,18 @@ describe('an operator who has nothing but the Temporal web UI', () => {
     if (!answer.ok) throw new Error(`Credits could not be set: ${answer.status}`);
   }
 
-  /** Twelve drawings in two jobs. */
-  async function start(id: string): Promise<void> {
+  async function start(id: string, documents: Buffer[]): Promise<void> {
     const source = join(folder, id);
-    await writeDocuments(source, Array.from({ length: 12 }, (_, index) => ({ path: Buffer.from(`A-${101 + index}.pdf`), content: makePdf({ marker: `${id} ${index}` }) })));
-    await batches.start({ project: 'Quickstart', source: { folder: source }, limits: { maxFiles: 6 } }, { id });
+    await writeDocuments(source, documents.map((content, index) => ({ path: Buffer.from(`A-${101 + index}.pdf`), content })));
+    await batches.start({ project: 'Quickstart', source: { folder: source } }, { id });
   }
 
   test('finds the batches that wait for credits by their BatchStatus', async () => {
     await ui.chooseColumns({ add: ['BatchStatus', 'DocumentsDone', 'DocumentCount'], remove: ['Run ID', 'Type', 'Start', 'End'] });
-    await ui.refreshUntilSeen(ui.row(batchWorkflowId(done)));
+    await ui.refreshUntilSeen(ui.row(batchWorkflowId(other)));
     await ui.filter('BatchStatus', 'blocked_credits');
     await ui.refreshUntilSeen(ui.row(batchWorkflowId(blocked)));
-    await ui.row(batchWorkflowId(done)).waitFor({ state: 'detached' });
+    await ui.row(batchWorkflowId(other)).waitFor({ state: 'detached' });
     await ui.picture('web-ui-batches');
   });
 
@@ -94,7 +93,7 @@ describe('an operator who has nothing but the Temporal web UI', () => {
     await ui.chooseUpdate('resume');
     await ui.picture('web-ui-resume');
     await ui.sendUpdate();
-    await ui.status('Completed').waitFor();
-    expect(await batches.status(blocked)).toMatchObject({ status: 'completed', counts: { processed: 12 } });
+    expect(await batches.wait(blocked)).toMatchObject({ status: 'completed', counts: { processed: 12 } });
+    await ui.refreshStatus('Completed');
   });
 });

@@ -67,9 +67,10 @@ export class WebUi {
     return this.page.getByRole('link', { name: workflowId, exact: true });
   }
 
-  /** The status that the open workflow's page shows. */
-  status(status: string): Locator {
-    return this.page.getByRole('main').getByRole('status').filter({ hasText: status });
+  /** Loads the open workflow's page anew and waits until it shows this status; by itself it looks every ten seconds. */
+  async refreshStatus(status: string): Promise<void> {
+    await this.page.reload({ waitUntil: 'commit' });
+    await this.page.getByRole('main').getByRole('status').filter({ hasText: status }).waitFor();
   }
 
   /** Opens one of the open workflow's tabs. */

@@ -74,7 +74,7 @@ const causes: Record<GateReason, string> = {
   job_not_found: 'a job that must exist is not there for this API key',
   failing: 'three jobs in a row failed with one error',
 };
-const resume = 'send the update `resume` (on this page, or `plangrep-batch resume`)';
+const resume = 'send the update `resume` (More Actions, Send an Update; or `plangrep-batch resume`)';
 const advice: Record<GateReason, string> = {
   paused: `to go on, ${resume}`,
   insufficient_credits: `add credits at Plangrep, then ${resume}`,
@@ -83,7 +83,8 @@ const advice: Record<GateReason, string> = {
   failing: `look at the failed jobs; to go on, ${resume}`,
 };
 
-const shown = (iso: string): string => iso.replace(/\.\d+Z$/, 'Z');
+/** An instant as people read it, without places to break it. */
+const shown = (iso: string): string => iso.replace(/^(.{10})T(.{5}).*$/, '$1\u00a0$2\u00a0UTC');
 
 /** The deadline to look at: of jobs that are late, else of those that wait. */
 function nextDeadline({ progress: { warning }, blocked }: BatchState): string {
@@ -103,8 +104,8 @@ function details(batch: BatchState): string {
     ['Jobs', `${jobs.done} of ${jobs.planned} done, ${jobs.open} open`],
     ...Object.entries(counts).map(([outcome, count]): [string, string] => [outcome, String(count)]),
     ['Gate', gate ? `**closed**: ${causes[gate.reason]}${failing}, since ${shown(gate.since)}${probe}` : 'open'],
-    ...(batch.blocked.length > 0 ? [['Waiting jobs', batch.blocked.map(({ job }) => job).join(', ')] as [string, string]] : []),
-    ['Next deadline', nextDeadline(batch)],
+    ...(batch.blocked.length > 0 ? [['Waiting', `${batch.blocked.length === 1 ? 'job' : 'jobs'} ${batch.blocked.map(({ job }) => job).join(', ')}`] as [string, string]] : []),
+    ['Deadline', nextDeadline(batch)],
     ['What to do', gate ? advice[gate.reason] : 'nothing'],
     ...(error ? [['Error', `${error.code}: ${error.message}`] as [string, string]] : []),
   ]);

@@ -28,14 +28,16 @@ const onQueue = <T extends object>(taskQueue: string, options: ActivityOptions, 
 export const batchActivities = {
   store: onQueue<BatchActivities>(taskQueues.batch, call, weekMs),
   api: onQueue<ApiActivities>(taskQueues.api, { ...call, ...create }, weekMs),
-  urgent: onQueue<ApiActivities>(taskQueues.api, { ...call, ...urgent }, weekMs),
   transfer: onQueue<TransferActivities>(taskQueues.transfer, { ...work, startToCloseTimeout: weekMs }, 2 * weekMs),
 };
 
-/** Activities of a job that has no remote job, or is done with it. The history names the job at each. */
+/** Activities of a job that has no remote job yet, or is done with it, and what a batch does about one. The history names the job at each. */
 export const jobActivities = (job: number) => ({
   create: onQueue<ApiActivities>(taskQueues.api, { ...call, ...create }, weekMs, `Job ${job}: create at Plangrep`),
   close: onQueue<BatchActivities>(taskQueues.batch, call, weekMs, `Job ${job}: write down each document's outcome`),
+  split: onQueue<BatchActivities>(taskQueues.batch, call, weekMs, `Job ${job}: split under lower limits`),
+  resend: onQueue<TransferActivities>(taskQueues.transfer, { ...work, startToCloseTimeout: weekMs }, 2 * weekMs, `Job ${job}: make jobs of what is sent again`),
+  abandon: onQueue<ApiActivities>(taskQueues.api, { ...call, ...urgent }, weekMs, `Job ${job}: cancel what its lost workflow left`),
 });
 
 /**

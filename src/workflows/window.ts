@@ -8,7 +8,7 @@ import { attributePairs } from './attributes';
 import { showProgress } from './batch-state';
 import { countFailure, isOpen, keepGate, leaveGate, throughGate } from './gate';
 import { jobWorkflow } from './job';
-import { batchActivities } from './proxies';
+import { batchActivities, jobActivities } from './proxies';
 
 /** How often the open set is compared with Temporal, in ms: it repairs what a terminated job never reported. Doubles to the second while nothing comes of it. */
 const reconcileMs = { first: 10 * 60_000, last: 80 * 60_000 };
@@ -112,7 +112,7 @@ async function startNext(batch: BatchState, suspect: () => void): Promise<void> 
 
 /** Documents of a closed job become jobs of their own, at the end of those that wait; their outcomes so far do not count any more. */
 async function sendAgain(batch: BatchState, { job, how }: BatchState['resends'][number]): Promise<void> {
-  const { jobs, counts, nextFollowUp } = await batchActivities.transfer.resendDocuments({ batchId: batch.batchId, job, how, next: batch.nextFollowUp });
+  const { jobs, counts, nextFollowUp } = await jobActivities(job).resend.resendDocuments({ batchId: batch.batchId, job, how, next: batch.nextFollowUp });
   batch.nextFollowUp = nextFollowUp;
   batch.waiting.push(...jobs);
   if (how === 'halves') batch.halves.push(jobs);
@@ -123,7 +123,7 @@ async function sendAgain(batch: BatchState, { job, how }: BatchState['resends'][
 /** Under limits that turned out lower than planned, a job becomes several, which wait in its place. False when it fits. */
 async function split(batch: BatchState, job: number, limits: Limits): Promise<boolean> {
   const { batchId, nextFollowUp, progress } = batch;
-  const { jobs, rejected = 0 } = await batchActivities.store.splitJob({ batchId, job, limits, next: nextFollowUp });
+  const { jobs, rejected = 0 } = await jobActivities(job).split.splitJob({ batchId, job, limits, next: nextFollowUp });
   if (jobs[0] === job) return false;
   batch.nextFollowUp = Math.max(nextFollowUp, ...jobs.map((part) => part + 1));
   batch.waiting.unshift(...jobs);
@@ -201,9 +201,9 @@ async function recover(batch: BatchState, suspect: () => void): Promise<void> {
     batch.adopted.push(job);
     return startJob(batch, job, suspect);
   }
-  const remote = await throughGate(batch, () => batchActivities.urgent.abandonJob({ batchId, job }));
+  const remote = await throughGate(batch, () => jobActivities(job).abandon.abandonJob({ batchId, job }));
   const reason = { code: 'job_workflow_lost', message: 'The workflow of this job was ended from outside before the job was done.' } as const;
-  const closed = await batchActivities.store.closeJob({ batchId, job, projectId, remote, ending: { kind: 'ended', outcome: 'failed', reason } });
+  const closed = await jobActivities(job).close.closeJob({ batchId, job, projectId, remote, ending: { kind: 'ended', outcome: 'failed', reason } });
   closeJob(batch, { job, kind: 'closed', limits: null, ...closed });
 }
 

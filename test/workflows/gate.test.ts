@@ -4,7 +4,7 @@ import type { TestWorkflowEnvironment } from '@temporalio/testing';
 import type { WorkflowBundleWithSourceMap } from '@temporalio/worker';
 import type { BatchProgress } from '../../src/contract/batch';
 import { failureTypes } from '../../src/contract/failures';
-import { gateOpenedSignal, jobWorkflowId, pauseUpdate, resumeUpdate, statusQuery } from '../../src/contract/messages';
+import { gateOpenedSignal, jobStatusChangedSignal, jobWorkflowId, pauseUpdate, resumeUpdate, statusQuery } from '../../src/contract/messages';
 import type { batchWorkflow } from '../../src/workflows';
 import { closedJob, fakeActivities, type FakeBatch } from '../support/fake-activities';
 import { FakeRemote } from '../support/fake-remote';
@@ -128,6 +128,24 @@ describe('the gate, on a clock that is skipped', () => {
     });
     expect(warnings).toMatchObject([{ job: 1, percentLeft: 50 }, { job: 1, percentLeft: 10 }]);
     expect(progress).toMatchObject({ status: 'completed_with_errors', warning: null, gate: null });
+  });
+
+  test('webhooks that are lost for a day cost time, and nothing else; one that arrives ends the delay', async () => {
+    remote.statuses.set(1, 'processing').set(2, 'processing');
+    const progress = await tell({ jobs: 2 }, async (_handle, fake, batchId) => {
+      await env.sleep(day);
+      // The first one ends and nobody says so: the next poll finds it.
+      remote.statuses.set(1, 'completed');
+      await env.sleep(3 * hour);
+      expect(fake.endings.get(1)).toEqual({ kind: 'archived' });
+      expect(await eventsOf(batchId, 2)).toBeLessThan(60);
+      const before = remote.of('read').length;
+      remote.statuses.set(2, 'completed');
+      await env.client.workflow.getHandle(jobWorkflowId(batchId, 2)).signal(jobStatusChangedSignal, { status: 'completed', updatedAt: null });
+      await env.client.workflow.getHandle(jobWorkflowId(batchId, 2)).result();
+      expect(remote.of('read').length).toBe(before + 1);
+    });
+    expect(progress.status).toBe('completed');
   });
 
   test('a revoked key closes the gate for every running job; once it is replaced all go on, and nothing was lost', async () => {

@@ -53,7 +53,7 @@ function resume(batch: BatchState): Answer {
   batch.failures = null;
   openGate(batch);
   const { length } = batch.blocked;
-  const opened = was ? `The gate is open; it was closed because of ${was.reason} since ${was.since}.` : 'The gate was open already.';
+  const opened = was ? `The gate is open; it was closed since ${was.since} (${was.reason}).` : 'The gate was open already.';
   return { status: batch.progress.status, message: length > 0 ? `${opened} ${length} waiting ${length === 1 ? 'job goes' : 'jobs go'} on, one after another.` : opened };
 }
 

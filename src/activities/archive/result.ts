@@ -11,7 +11,7 @@ import { extractLineSchema } from './extract';
 import type { ExtractedEnd } from './extract';
 import { NotJsonError } from './json-scanner';
 import { ResultScan } from './result-scan';
-import { paced } from './run';
+import { isGone, paced } from './run';
 import type { ArchiveRun } from './run';
 
 /**
@@ -64,11 +64,20 @@ async function downloadResult(run: ArchiveRun): Promise<ResultSurvey> {
     await files.add({ path: resultName, ...written });
     await files.save();
   } catch (error) {
-    throw damaged(error, run.attempt);
+    throw isGone(error) ? await missing(run) : damaged(error, run.attempt);
   }
   const survey = await readSurvey(run);
   if (!survey) throw new BrokenFileError(keys.extract, null, 'went away while it was in use');
   return survey;
+}
+
+/**
+ * A finished job without a result is asked again until its deadline: it is paid for, and holds up no other job. A job that is not there
+ * either is another matter. @throws RejectedError when it is not
+ */
+async function missing(run: ArchiveRun): Promise<TransportError> {
+  await paced(run, () => run.deps.plangrep.getJob(run.remote.jobId, { signal: run.signal }));
+  return new TransportError('The job is there, but Plangrep does not find its result', { code: 'MISSING' });
 }
 
 /** Too early to give up: what came may have been damaged on its way. */

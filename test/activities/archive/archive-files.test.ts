@@ -189,9 +189,17 @@ describe('a result that does not arrive whole', () => {
     expect(await bench.text(keys.result)).toBe(text);
   });
 
-  test.each([404, 409, 410])('because of a %d passes as it is', async (code) => {
+  test('because of a 409 passes as it is', async () => {
+    api.results = [status(409)];
+    await expect(bench.archive()).rejects.toMatchObject({ name: 'RejectedError', status: 409 });
+  });
+
+  test.each([404, 410])('because of a %d is asked for again while the job itself is there, and passes as it is when it is not', async (code) => {
     api.results = [status(code)];
+    await expect(bench.archive()).rejects.toBeInstanceOf(TransportError);
+    api.job = status(code);
     await expect(bench.archive()).rejects.toMatchObject({ name: 'RejectedError', status: code });
+    expect(api.asked).toEqual(['result', 'job', 'result', 'job']);
   });
 
   test('because the job expired is Expired', async () => {

@@ -22,7 +22,7 @@ import { verifyBatch } from '../../src/verify';
 import { startWebhook, type Webhook } from '../../src/webhook';
 import { makePdf } from './documents';
 import { Stack } from './stack';
-import { withWorkers } from './workflow-runner';
+import { stopWorkers, withWorkers } from './workflow-runner';
 
 /** How often something is looked up, and how long at most, in ms. */
 const lookMs = 100;
@@ -94,6 +94,7 @@ export class Story {
     this.#release();
     try {
       await this.#workers;
+      await stopWorkers(this.stack.env);
     } finally {
       await this.receiver?.close();
       await this.#plangrep?.close();

@@ -8,7 +8,7 @@ import type { BatchProgress } from '../../src/contract/batch';
 import { failureTypes } from '../../src/contract/failures';
 import { jobWorkflowId } from '../../src/contract/messages';
 import { closedJob, createdJob, endedJob, fakeActivities } from '../support/fake-activities';
-import { bundleWorkflows, quietRuntime, startBatch, timeSkipping, withWorkers } from '../support/workflow-runner';
+import { bundleWorkflows, quietRuntime, startBatch, tearDown, timeSkipping, withWorkers } from '../support/workflow-runner';
 
 const refusal = (type: string, message = 'no') => ApplicationFailure.create({ type, message, nonRetryable: true });
 
@@ -21,7 +21,7 @@ describe('batchWorkflow', () => {
     [env, bundle] = await Promise.all([timeSkipping(), bundleWorkflows()]);
   });
   afterAll(async () => {
-    await env.teardown();
+    await tearDown(env);
   });
 
   const run = (activities: Activities): Promise<BatchProgress> =>

@@ -10,7 +10,7 @@ import { jobStatusChangedSignal, jobWorkflowId, statusQuery, summaryMemo } from 
 import { startLocalTemporal } from '../../scripts/local-temporal';
 import { fakeActivities, type FakeBatch } from '../support/fake-activities';
 import { FakeRemote } from '../support/fake-remote';
-import { bundleWorkflows, quietRuntime, startBatch, withWorkers } from '../support/workflow-runner';
+import { bundleWorkflows, quietRuntime, startBatch, tearDown, withWorkers } from '../support/workflow-runner';
 
 /** Low, so that a job that hears much continues as new. */
 const suggestAfterEvents = 120;
@@ -29,7 +29,7 @@ describe('cancelling and waiting, on a real server', () => {
     remote = new FakeRemote(async () => Date.now());
   });
   afterAll(async () => {
-    await env.teardown();
+    await tearDown(env);
   });
 
   /** Resolves once the condition holds; jest's own limit ends a test that waits in vain. */

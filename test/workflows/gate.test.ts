@@ -8,7 +8,7 @@ import { gateOpenedSignal, jobStatusChangedSignal, jobWorkflowId, pauseUpdate, r
 import type { batchWorkflow } from '../../src/workflows';
 import { closedJob, fakeActivities, type FakeBatch } from '../support/fake-activities';
 import { FakeRemote } from '../support/fake-remote';
-import { bundleWorkflows, quietRuntime, startBatch, timeSkipping, withWorkers } from '../support/workflow-runner';
+import { bundleWorkflows, quietRuntime, startBatch, tearDown, timeSkipping, withWorkers } from '../support/workflow-runner';
 
 const minute = 60_000;
 const hour = 60 * minute;
@@ -27,7 +27,7 @@ describe('the gate, on a clock that is skipped', () => {
     remote = new FakeRemote(() => env.currentTimeMs());
   });
   afterAll(async () => {
-    await env.teardown();
+    await tearDown(env);
   });
 
   type Fake = ReturnType<typeof fakeActivities>;

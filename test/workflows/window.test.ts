@@ -4,7 +4,7 @@ import type { WorkflowBundleWithSourceMap } from '@temporalio/worker';
 import { batchWorkflowId, jobWorkflowId } from '../../src/contract/messages';
 import { closedJob, fakeActivities } from '../support/fake-activities';
 import { startLocalTemporal } from '../../scripts/local-temporal';
-import { bundleWorkflows, quietRuntime, startBatch, withWorkers } from '../support/workflow-runner';
+import { bundleWorkflows, quietRuntime, startBatch, tearDown, withWorkers } from '../support/workflow-runner';
 
 /** The server suggests continue-as-new after so many events, so that a small batch does it often. */
 const suggestAfterEvents = 80;
@@ -19,7 +19,7 @@ describe('the window of jobs on a real server', () => {
     [env, bundle] = await Promise.all([server, bundleWorkflows()]);
   });
   afterAll(async () => {
-    await env.teardown();
+    await tearDown(env);
   });
 
   test('goes on in new runs with the same open jobs, and loses no completion', async () => {

@@ -1,10 +1,11 @@
 import { spawn, type ChildProcessWithoutNullStreams } from 'node:child_process';
 import { once } from 'node:events';
 import { join } from 'node:path';
+import { isBuilt } from './build';
 
 const root = join(__dirname, '../..');
 /** Node's arguments for the command line itself. */
-export const cliCommand = ['--import', 'tsx', join(root, 'src/cli.ts')];
+const cliCommand = isBuilt() ? [join(root, 'lib/cli.js')] : ['--import', 'tsx', join(root, 'src/cli.ts')];
 
 /** No test's command line outlives this, whatever becomes of the test. */
 const longestMs = 100_000;

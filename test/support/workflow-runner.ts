@@ -26,20 +26,51 @@ export async function timeSkipping(): Promise<TestWorkflowEnvironment> {
   return TestWorkflowEnvironment.createTimeSkipping({ server: { executable: { type: 'existing-path', path } } });
 }
 
-/** Serves all queues while `body` runs. */
+/** The workers of one environment, which serve whatever activities the test of the moment brings. */
+interface Serving {
+  workers: Worker[];
+  runs: Promise<void>[];
+  /** Rejects when they stop. */
+  stopped: Promise<never>;
+  current: Activities;
+}
+const servings = new WeakMap<TestWorkflowEnvironment, Promise<Serving>>();
+
+/** Serves all queues with these activities while `body` runs; one test at a time. The workers stay for the next test, until {@link stopWorkers}. */
 export async function withWorkers<T>(env: TestWorkflowEnvironment, bundle: WorkflowBundleWithSourceMap, activities: Activities, body: () => Promise<T>): Promise<T> {
-  const shared = { connection: env.nativeConnection, namespace: env.namespace ?? 'default' };
-  const workers = await createWorkers(shared, activities, { requestsPerSecond: 1000, workflows: { workflowBundle: bundle } });
-  return runWorkersUntil(workers, body);
+  const starting = servings.get(env) ?? startWorkers(env, bundle, activities);
+  servings.set(env, starting);
+  const serving = await starting;
+  serving.current = activities;
+  return Promise.race([body(), serving.stopped]);
 }
 
-async function runWorkersUntil<T>(workers: Worker[], body: () => Promise<T>): Promise<T> {
-  const runs = workers.map((worker) => worker.run());
+async function startWorkers(env: TestWorkflowEnvironment, bundle: WorkflowBundleWithSourceMap, activities: Activities): Promise<Serving> {
+  const shared = { connection: env.nativeConnection, namespace: env.namespace ?? 'default' };
+  const serving = { current: activities } as Serving;
+  const passOn = <G extends keyof Activities>(group: G) =>
+    Object.fromEntries(Object.keys(activities[group]).map((name) => [name, (request: unknown) => (serving.current[group] as unknown as Record<string, (request: unknown) => unknown>)[name]!(request)])) as unknown as Activities[G];
+  const passed: Activities = { batch: passOn('batch'), api: passOn('api'), transfer: passOn('transfer'), archive: passOn('archive') };
+  serving.workers = await createWorkers(shared, passed, { requestsPerSecond: 1000, workflows: { workflowBundle: bundle } });
+  serving.runs = serving.workers.map((worker) => worker.run());
+  serving.stopped = Promise.all(serving.runs).then(() => Promise.reject(new Error('The workers stopped')));
+  serving.stopped.catch(() => undefined);
+  return serving;
+}
+
+/** Ends the workers that served an environment. */
+export async function stopWorkers(env: TestWorkflowEnvironment): Promise<void> {
+  const serving = await servings.get(env);
+  for (const worker of serving?.workers ?? []) if (worker.getState() === 'RUNNING') worker.shutdown();
+  await Promise.all(serving?.runs ?? []);
+}
+
+/** Ends the workers, then the environment. */
+export async function tearDown(env: TestWorkflowEnvironment): Promise<void> {
   try {
-    return await Promise.race([body(), Promise.all(runs).then(() => Promise.reject(new Error('The workers stopped')))]);
+    await stopWorkers(env);
   } finally {
-    for (const worker of workers) if (worker.getState() === 'RUNNING') worker.shutdown();
-    await Promise.all(runs);
+    await env.teardown();
   }
 }
 

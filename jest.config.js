@@ -9,6 +9,8 @@ const level = (displayName, testMatch, testPathIgnorePatterns = []) => ({
   displayName,
   testEnvironment: 'node',
   transform,
+  // Dynamic imports of the sources name the file that a build makes.
+  moduleNameMapper: { '^(\\.{1,2}/.*)\\.js$': '$1' },
   testMatch,
   testPathIgnorePatterns,
 });

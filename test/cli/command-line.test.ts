@@ -2,6 +2,7 @@ import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { answerOf, errorOf, runCli, startCli } from '../support/cli';
+import { runHere } from '../support/cli-output';
 
 /** Nothing may be contacted there. */
 const nobody = { TEMPORAL_ADDRESS: '127.0.0.1:9', PLANGREP_BASE_URL: 'http://127.0.0.1:9' };
@@ -22,7 +23,7 @@ describe('configuration', () => {
   });
 
   it('says how to make the secret key that a worker needs', async () => {
-    const { code, stderr } = await runCli(['worker'], { ...nobody, PLANGREP_API_KEY: 'k', PLANGREP_ARCHIVE: folder });
+    const { code, stderr } = await runHere(['worker'], { ...nobody, PLANGREP_API_KEY: 'k', PLANGREP_ARCHIVE: folder });
     expect(code).toBe(1);
     expect(stderr).toContain('PLANGREP_SECRET_KEY is not set');
     expect(stderr).toContain('openssl rand -base64 32');
@@ -31,7 +32,7 @@ describe('configuration', () => {
   it('of Temporal that cannot be read is named', async () => {
     const file = join(folder, 'temporal.toml');
     await writeFile(file, '[profile.default]\naddress = "127.0.0.1:9"\n');
-    const result = await runCli(['list', '--json'], { TEMPORAL_CONFIG_FILE: file, TEMPORAL_PROFILE: 'prod' });
+    const result = await runHere(['list', '--json'], { TEMPORAL_CONFIG_FILE: file, TEMPORAL_PROFILE: 'prod' });
     expect(result.code).toBe(1);
     expect(errorOf(result)).toMatchObject({ code: 'configuration', message: expect.stringContaining("'prod' not found") as string });
   });
@@ -44,7 +45,7 @@ describe('an archive that cannot be written', () => {
     ['is a file', () => join(folder, 'file')],
   ])('stops a worker when it %s', async (_where, archive) => {
     await writeFile(join(folder, 'file'), '');
-    const result = await runCli(['worker', '--json', '--archive', archive()], { ...nobody, PLANGREP_API_KEY: 'k', PLANGREP_SECRET_KEY: Buffer.alloc(32).toString('base64') });
+    const result = await runHere(['worker', '--json', '--archive', archive()], { ...nobody, PLANGREP_API_KEY: 'k', PLANGREP_SECRET_KEY: Buffer.alloc(32).toString('base64') });
     expect(result.code).toBe(1);
     expect(errorOf(result)).toMatchObject({ code: 'archive_unavailable', message: expect.stringContaining(archive()) as string });
   });
@@ -52,14 +53,14 @@ describe('an archive that cannot be written', () => {
 
 describe('verify', () => {
   it('needs an archive, and a batch in it', async () => {
-    expect(errorOf(await runCli(['verify', 'b1', '--json']))).toMatchObject({ code: 'configuration' });
-    const unknown = await runCli(['verify', 'b1', '--archive', folder, '--json']);
+    expect(errorOf(await runHere(['verify', 'b1', '--json']))).toMatchObject({ code: 'configuration' });
+    const unknown = await runHere(['verify', 'b1', '--archive', folder, '--json']);
     expect(unknown.code).toBe(1);
     expect(errorOf(unknown)).toMatchObject({ code: 'batch_not_found' });
   });
 
   it.each(['../b1', 'a..b', 'a/b'])('refuses the id %s', async (id) => {
-    const result = await runCli(['verify', id, '--archive', folder, '--json']);
+    const result = await runHere(['verify', id, '--archive', folder, '--json']);
     expect(result.code).toBe(1);
     expect(errorOf(result).code).toBe('invalid_input');
   });

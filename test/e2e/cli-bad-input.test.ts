@@ -1,7 +1,11 @@
 import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import { doctor } from '../../src/cli/doctor';
+import { start } from '../../src/cli/run';
+import { status } from '../../src/cli/status';
 import { batchWorkflowId } from '../../src/contract/messages';
 import { answerOf, errorOf, runCli, type CliResult } from '../support/cli';
+import { answerHere, runHere } from '../support/cli-output';
 import { startCliStack, type CliStack } from '../support/cli-stack';
 
 let stack: CliStack;
@@ -35,7 +39,7 @@ const exists = (id: string): Promise<boolean> =>
 /** Runs the command, sees that it exits with 1, and that nothing was started or created. */
 async function refused(args: string[], env: Record<string, string> = {}, id = 'refused'): Promise<ReturnType<typeof errorOf>> {
   const [before, projects] = [await workflows(), stack.simulator.state.projects.size];
-  const result = await runCli([...args, '--id', id, '--json'], { ...stack.env, ...env });
+  const result = await runHere([...args, '--id', id, '--json'], { ...stack.env, ...env });
   expect({ code: result.code, stderr: result.stderr }).toEqual({ code: 1, stderr: '' });
   expect(await workflows()).toEqual(before);
   expect(await exists(id)).toBe(false);
@@ -94,12 +98,12 @@ describe('run refuses', () => {
 });
 
 it('an id in use by another input is refused, one of a terminated batch is free', async () => {
-  expect(await runCli(['start', source, '--id', 'mine', '--json'], stack.env)).toMatchObject({ code: 0 });
-  const other = await runCli(['run', source, '--id', 'mine', '--label', 'a=b', '--json'], stack.env);
+  expect(await answerHere(stack.env, (output) => start(source, { id: 'mine' }, output))).toMatchObject({ code: 0 });
+  const other = await runHere(['run', source, '--id', 'mine', '--label', 'a=b', '--json'], stack.env);
   expect(other.code).toBe(1);
   expect(errorOf(other)).toMatchObject({ code: 'batch_id_in_use', fix: expect.stringContaining('watch mine') as string });
   await stack.temporal.client.workflow.getHandle(batchWorkflowId('mine')).terminate();
-  expect((await runCli(['start', source, '--id', 'mine', '--label', 'a=b', '--json'], stack.env)).code).toBe(0);
+  expect(await answerHere(stack.env, (output) => start(source, { id: 'mine', label: ['a=b'] }, output))).toMatchObject({ code: 0 });
 });
 
 describe('start and status without a worker', () => {
@@ -110,14 +114,14 @@ describe('start and status without a worker', () => {
     const again = await runCli(['start', source, '--id', 'lonely'], stack.env);
     expect(again.code).toBe(0);
     expect(again.stdout).toContain('running already with this very input');
-    const status = await runCli(['status', 'lonely', '--json'], stack.env);
-    expect(status.code).toBe(0);
-    expect(answerOf(status)).toMatchObject({ batchId: 'lonely', error: { code: 'no_worker' } });
+    const asked = await answerHere(stack.env, (output) => status('lonely', output));
+    expect(asked.code).toBe(0);
+    expect(answerOf(asked)).toMatchObject({ batchId: 'lonely', error: { code: 'no_worker' } });
   });
 
   it('status and watch know no batch that never was', async () => {
     for (const command of ['status', 'watch']) {
-      const result = await runCli([command, 'never', '--json'], stack.env);
+      const result = await runHere([command, 'never', '--json'], stack.env);
       expect(result.code).toBe(1);
       expect(errorOf(result).code).toBe('batch_not_found');
     }
@@ -137,7 +141,7 @@ describe('doctor', () => {
   const checksOf = (result: CliResult) => Object.fromEntries(answerOf<{ checks: { name: string; ok: boolean; message: string; fix: string | null }[] }>(result).checks.map((check) => [check.name, check]));
 
   it('says what is wrong and what to do', async () => {
-    const result = await runCli(['doctor', '--json'], { ...stack.env, PLANGREP_API_KEY: 'wrong', PLANGREP_SECRET_KEY: '', PLANGREP_ARCHIVE: '/proc/archive' });
+    const result = await answerHere({ ...stack.env, PLANGREP_API_KEY: 'wrong', PLANGREP_SECRET_KEY: '', PLANGREP_ARCHIVE: '/proc/archive' }, (output) => doctor({}, output));
     expect(result.code).toBe(1);
     const checks = checksOf(result);
     expect(checks).toMatchObject({
@@ -151,8 +155,8 @@ describe('doctor', () => {
   });
 
   it('finds an unknown project and a configuration that cannot be read', async () => {
-    expect(checksOf(await runCli(['doctor', '--json'], { ...stack.env, PLANGREP_PROJECT: 'Quickstrat' }))).toMatchObject({ project: { ok: false, message: expect.stringContaining('"Quickstart"') as string } });
-    const broken = await runCli(['doctor', '--json'], { ...stack.env, PLANGREP_BASE_URL: 'nonsense' });
+    expect(checksOf(await answerHere({ ...stack.env, PLANGREP_PROJECT: 'Quickstrat' }, (output) => doctor({}, output)))).toMatchObject({ project: { ok: false, message: expect.stringContaining('"Quickstart"') as string } });
+    const broken = await answerHere({ ...stack.env, PLANGREP_BASE_URL: 'nonsense' }, (output) => doctor({}, output));
     expect(broken.code).toBe(1);
     expect(checksOf(broken)).toMatchObject({ configuration: { ok: false }, temporal: { ok: true } });
   });

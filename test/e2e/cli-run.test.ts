@@ -1,7 +1,14 @@
 import { appendFile, copyFile, mkdir, readdir } from 'node:fs/promises';
 import { join } from 'node:path';
+import { doctor } from '../../src/cli/doctor';
+import type { Output } from '../../src/cli/output';
+import { plan } from '../../src/cli/plan';
+import { run, start } from '../../src/cli/run';
+import { list, status, watch } from '../../src/cli/status';
+import { verify } from '../../src/cli/verify';
 import { batchWorkflowId } from '../../src/contract/messages';
 import { answerOf, errorOf, runCli, startCli } from '../support/cli';
+import { answerHere, runHere } from '../support/cli-output';
 import { startCliStack, type CliStack } from '../support/cli-stack';
 
 let stack: CliStack;
@@ -13,7 +20,13 @@ beforeAll(async () => {
 });
 afterAll(() => stack.stop());
 
-const run = (...args: string[]) => runCli(args, stack.env);
+/** What has to be seen from outside runs as a process; other commands run in this one. */
+const here = (command: (output: Output) => Promise<number>) => answerHere(stack.env, command);
+const refused = async (...args: string[]) => {
+  const result = await runHere([...args, '--json'], stack.env);
+  expect(result.code).toBe(1);
+  return errorOf(result);
+};
 const escape = String.fromCharCode(27);
 
 /** Keeps batches from getting on until the faults are cleared; they then go on within a second. */
@@ -42,44 +55,38 @@ describe('the batch afterwards', () => {
   });
 
   it('has a status and a place in the list', async () => {
-    const status = await run('status', 'first', '--json');
-    expect({ code: status.code, ...answerOf(status) }).toMatchObject({
+    const asked = await here((output) => status('first', output));
+    expect({ code: asked.code, ...answerOf(asked) }).toMatchObject({
       code: 0, type: 'summary', batchId: 'first', workflowId: 'batch/first', status: 'completed', gate: null, documents: 4, documentsDone: 4, counts: { processed: 4 },
       jobs: { planned: 2, open: 0, done: 2 }, pages: 7, nextExpiresAt: null, closedAt: expect.any(String) as string, archive: stack.archive, error: null,
     });
-    const list = await run('list', '--json');
-    expect(list.code).toBe(0);
-    expect(answerOf<{ batches: object[] }>(list).batches).toContainEqual(expect.objectContaining({ batchId: 'first', documents: 4, documentsDone: 4 }));
+    const listed = await here((output) => list({}, output));
+    expect(listed.code).toBe(0);
+    expect(answerOf<{ batches: object[] }>(listed).batches).toContainEqual(expect.objectContaining({ batchId: 'first', documents: 4, documentsDone: 4 }));
   });
 
   it('keeps its id: a run and a start are refused', async () => {
-    for (const command of ['run', 'start']) {
-      const result = await run(command, source, '--id', 'first', '--json');
-      expect(result.code).toBe(1);
-      expect(errorOf(result)).toMatchObject({ code: 'batch_id_finished' });
-    }
+    for (const command of ['run', 'start']) expect(await refused(command, source, '--id', 'first')).toMatchObject({ code: 'batch_id_finished' });
   });
 
   it('keeps it even when Temporal has forgotten the batch', async () => {
     const [before, forgotten] = ['first', 'forgotten'].map((id) => join(stack.archive, 'batches', id));
     await mkdir(forgotten!, { recursive: true });
     await copyFile(join(before!, 'manifest.json'), join(forgotten!, 'manifest.json'));
-    const result = await run('run', source, '--id', 'forgotten', '--json');
-    expect(result.code).toBe(1);
-    expect(errorOf(result)).toMatchObject({ code: 'batch_id_finished' });
+    expect(await refused('run', source, '--id', 'forgotten')).toMatchObject({ code: 'batch_id_finished' });
   });
 
   it('is found damaged by verify when it is, with exit code 2', async () => {
     const [job] = await readdir(join(stack.archive, 'batches', 'first', 'jobs'));
     await appendFile(join(stack.archive, 'batches', 'first', 'jobs', job!, 'result.json'), ' ');
-    const result = await runCli(['verify', 'first', '--archive', stack.archive, '--json'], {});
+    const result = await answerHere({}, (output) => verify('first', { archive: stack.archive }, output));
     expect(result.code).toBe(2);
     expect(answerOf<{ ok: boolean; problems: { path: string }[] }>(result)).toMatchObject({ ok: false, problems: expect.arrayContaining([expect.objectContaining({ path: expect.stringContaining('result.json') as string })]) as object[] });
   });
 });
 
 test('--json gives progress lines and the summary, and nothing else on standard output', async () => {
-  const result = await run('run', source, '--id', 'json', '--json');
+  const result = await runCli(['run', source, '--id', 'json', '--json'], stack.env);
   expect(result.code).toBe(0);
   const lines = result.stdout.trim().split('\n').map((line) => JSON.parse(line) as Record<string, unknown>);
   const summary = lines.pop();
@@ -111,7 +118,7 @@ describe('under a pseudo-terminal', () => {
     const { code, stdout: screen } = await terminal.ended;
     expect(code).toBe(130);
     expect(screen).toContain('Batch interrupted goes on without this command. See it again: plangrep-batch watch interrupted');
-    const watched = await run('watch', 'interrupted', '--json');
+    const watched = await here((output) => watch('interrupted', output));
     expect({ code: watched.code, ...answerOf(watched) }).toMatchObject({ code: 0, type: 'summary', status: 'completed', counts: { processed: 1 } });
   });
 });
@@ -119,24 +126,24 @@ describe('under a pseudo-terminal', () => {
 test('run of a running batch with its very input attaches, start says so, another input is refused', async () => {
   const folder = await stack.documents('twice', [1, 1]);
   holdBack();
-  const started = await run('start', folder, '--id', 'twice', '--json');
+  const started = await here((output) => start(folder, { id: 'twice' }, output));
   expect(answerOf(started)).toMatchObject({ batchId: 'twice', closedAt: null });
   const attached = startCli(['run', folder, '--id', 'twice'], stack.env);
   await attached.seen(/Batch twice is running already with this very input; following it/);
-  const again = await run('start', folder, '--id', 'twice');
+  const again = await answerHere(stack.env, (output) => start(folder, { id: 'twice' }, output), false);
   expect({ code: again.code, said: again.stdout.split('\n')[0] }).toEqual({ code: 0, said: 'Batch twice is running already with this very input.' });
-  expect(errorOf(await run('run', folder, '--id', 'twice', '--max-files', '1', '--json'))).toMatchObject({ code: 'batch_id_in_use' });
+  expect(await refused('run', folder, '--id', 'twice', '--max-files', '1')).toMatchObject({ code: 'batch_id_in_use' });
   stack.simulator.state.faults.clear();
   expect(await attached.ended).toMatchObject({ code: 0, stdout: expect.stringContaining('Batch twice: completed') as string });
 });
 
 test('a document over every limit is rejected, not an error: exit code 3', async () => {
   const folder = await stack.documents('over', [1, 5]);
-  const result = await run('run', folder, '--id', 'over', '--max-pages', '2', '--json');
+  const result = await here((output) => run(folder, { id: 'over', maxPages: 2 }, output));
   expect({ code: result.code, ...answerOf(result) }).toMatchObject({ code: 3, status: 'completed_with_errors', documents: 2, documentsDone: 2, counts: { processed: 1, rejected: 1 } });
-  expect((await runCli(['verify', 'over', '--archive', stack.archive], {})).code).toBe(0);
-  const plan = await runCli(['plan', folder, '--max-pages', '2', '--json'], {});
-  expect({ code: plan.code, ...answerOf(plan) }).toMatchObject({
+  expect((await answerHere({}, (output) => verify('over', { archive: stack.archive }, output))).code).toBe(0);
+  const planned = await answerHere({}, (output) => plan(folder, { maxPages: 2 }, output));
+  expect({ code: planned.code, ...answerOf(planned) }).toMatchObject({
     code: 0, documents: 2, rejected: 1, duplicates: 0, jobs: 1, lowerBoundJobs: 1, pages: 1, credits: { min: 1, max: 10 }, rejections: [{ reason: { code: 'too_many_pages' } }],
   });
 });
@@ -152,6 +159,6 @@ test('a terminated batch is a failed one: exit code 2', async () => {
 });
 
 test('doctor has nothing to say', async () => {
-  const result = await run('doctor', '--json');
+  const result = await here((output) => doctor({}, output));
   expect({ code: result.code, ...answerOf(result) }).toMatchObject({ code: 0, ok: true });
 });

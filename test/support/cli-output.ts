@@ -1,5 +1,7 @@
 import { PassThrough } from 'node:stream';
+import { main } from '../../src/cli';
 import { Output } from '../../src/cli/output';
+import { cliEnvironment, type CliResult } from './cli';
 
 /** An output whose lines a test reads, for commands that run in the test's own process. */
 export interface Listening {
@@ -37,4 +39,27 @@ export function listening(json = false): Listening {
         look();
       }),
   };
+}
+
+/** Does something with the variables of a command line's environment; one at a time in a test file. */
+export async function withEnvironment<T>(given: Record<string, string>, body: () => Promise<T>): Promise<T> {
+  const before = process.env;
+  process.env = cliEnvironment(given);
+  try {
+    return await body();
+  } finally {
+    process.env = before;
+  }
+}
+
+/** Runs a command line that comes to an error in the test's own process: a fraction of what a process costs. Answers go to the process's own output. */
+export function runHere(args: string[], given: Record<string, string> = {}): Promise<CliResult> {
+  const { output, stdout, stderr } = listening();
+  return withEnvironment(given, async () => ({ code: await main(args, output.stdout, output.stderr), stdout: stdout(), stderr: stderr() }));
+}
+
+/** Runs a command in the test's own process, with `--json` unless told otherwise. */
+export function answerHere(given: Record<string, string>, command: (output: Output) => Promise<number>, json = true): Promise<CliResult> {
+  const { output, stdout, stderr } = listening(json);
+  return withEnvironment(given, async () => ({ code: await command(output), stdout: stdout(), stderr: stderr() }));
 }

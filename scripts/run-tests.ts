@@ -1,3 +1,4 @@
+import type { ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
 import { mkdir, readFile, rm } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
@@ -13,6 +14,8 @@ interface Stage {
   jestWorkers?: number;
   /** Uses lib/. */
   built?: boolean;
+  /** The stage before it that it runs at the same time as: both are single processes. */
+  beside?: string;
   /** Programs to be found before. */
   tools?: readonly ('temporal' | 'pdfinfo' | 'chromium')[];
 }
@@ -25,8 +28,9 @@ const stages: Stage[] = [
   { name: 'unit', script: 'test:unit', jestWorkers: 2, built: true, tools: ['temporal', 'pdfinfo'] },
   { name: 'workflow', script: 'test:workflow', jestWorkers: 2, tools: ['temporal'] },
   { name: 'replay', script: 'test:replay', jestWorkers: 1, built: true, tools: ['temporal'] },
-  { name: 'e2e', script: 'test:e2e', jestWorkers: 2, built: true, tools: ['temporal', 'chromium'] },
-  { name: 'contract', script: 'test:contract', built: true },
+  { name: 'contract', script: 'test:contract', built: true, beside: 'replay' },
+  // They wait a lot: for time limits, for processes to start.
+  { name: 'e2e', script: 'test:e2e', jestWorkers: 3, built: true, tools: ['temporal', 'chromium'] },
 ];
 
 /** How a stage went. */
@@ -78,7 +82,7 @@ async function main(names: string[]): Promise<number> {
     const session: Session = { processes, env, system, reports, stopped, remarks: [] };
     const results = await runStages(chosen, tools, session);
     if (stopped.aborted) return stopped.reason as number;
-    return report([tools, ...results], session.remarks);
+    return report([tools, ...results], session.remarks, performance.now() - started);
   } finally {
     await processes.stop();
   }
@@ -103,21 +107,38 @@ async function prepare(processes: Processes, needed: Set<string>): Promise<NodeJ
 
 async function runStages(chosen: Stage[], tools: Result, session: Session): Promise<Result[]> {
   const results: Result[] = [];
-  for (const stage of chosen) {
+  for (const together of companies(chosen)) {
     if (session.stopped.aborted) break;
     const buildFailed = results.some(({ name, outcome }) => name === 'build' && outcome === 'failed');
-    if (stage.built && buildFailed) {
-      results.push({ name: stage.name, outcome: 'not run', passed: 0, failed: 0, ms: 0 });
-      continue;
-    }
+    const [ready, idle] = [together.filter(({ built }) => !(built && buildFailed)), together.filter(({ built }) => built && buildFailed)];
+    results.push(...idle.map(({ name }): Result => ({ name, outcome: 'not run', passed: 0, failed: 0, ms: 0 })));
     const started = performance.now();
-    const without = await withoutBrowser(stage, session);
+    const without = ready.length > 0 && (await withoutBrowser(ready[0]!, session));
     tools.ms += performance.now() - started;
     if (session.stopped.aborted) break;
     if (without && process.env.CI === 'true') results.push({ name: 'browser', outcome: 'failed', passed: 0, failed: 1, ms: 0 });
-    results.push(await runStage(stage, without ? ['--testPathIgnorePatterns=/e2e/web-ui'] : [], session));
+    results.push(...(await runTogether(ready, without ? ['--testPathIgnorePatterns=/e2e/web-ui'] : [], session)));
   }
   return results;
+}
+
+/** The stages, each with those that run beside it. */
+function companies(chosen: Stage[]): Stage[][] {
+  const found: Stage[][] = [];
+  for (const stage of chosen) {
+    const last = found.at(-1);
+    if (last && last[0]!.name === stage.beside) last.push(stage);
+    else found.push([stage]);
+  }
+  return found;
+}
+
+/** Runs stages at the same time; what each says is shown as if it ran after the one before it. */
+function runTogether(together: Stage[], more: string[], session: Session): Promise<Result[]> {
+  let shown: Promise<unknown> | null = null;
+  const runs: Promise<Result>[] = [];
+  for (const stage of together) runs.push((shown = runStage(stage, more, session, shown)));
+  return Promise.all(runs);
 }
 
 /** Waits for what the stage needs of the system, and remarks on what is not to be had; true when the stage must do without a browser. */
@@ -138,22 +159,37 @@ async function withoutBrowser({ tools = [] }: Stage, { system, env, remarks, sto
   return true;
 }
 
-async function runStage({ name, script, jestWorkers }: Stage, more: string[], { processes, env, reports }: Session): Promise<Result> {
-  console.log(`\n── ${name} (npm run ${script})`);
+/** Shows what the stage says at once, or from the time on when what it runs beside is over. */
+async function runStage({ name, script, jestWorkers }: Stage, more: string[], { processes, env, reports }: Session, shown: Promise<unknown> | null): Promise<Result> {
+  const heading = `\n── ${name} (npm run ${script})\n`;
+  if (!shown) process.stdout.write(heading);
   const started = performance.now();
   const file = join(reports, `${name}.json`);
   const flags = jestWorkers ? ['--', '--ci', '--json', `--outputFile=${file}`, `--maxWorkers=${jestWorkers}`, ...more] : [];
-  const child = processes.start(name, 'npm', ['run', '--silent', script, ...flags], { env, cwd: root });
+  const child = processes.start(name, 'npm', ['run', '--silent', script, ...flags], { env, cwd: root, ...(shown && { stdio: ['ignore', 'pipe', 'pipe'] }) });
+  const told = shown && showAfter(shown, heading, child.process);
   const limit = setTimeout(() => {
     console.log(`${name} did not end within ${stageLimitMs / 60_000} min and is stopped`);
     void processes.end(child);
   }, stageLimitMs);
   const { code } = await child.ended;
   clearTimeout(limit);
+  const ms = performance.now() - started;
+  await told;
   const { passed, failed } = jestWorkers ? await counts(file) : { passed: 0, failed: 0 };
   const outcome = code === 0 ? 'ok' : 'failed';
   // A stage that failed without a failed test counts as one: it must not pass for none.
-  return { name, outcome, passed, failed: code === 0 ? failed : Math.max(failed, 1), ms: performance.now() - started };
+  return { name, outcome, passed, failed: code === 0 ? failed : Math.max(failed, 1), ms };
+}
+
+/** Keeps what a child says until `turn`, and shows it from then on. */
+async function showAfter(turn: Promise<unknown>, heading: string, { stdout, stderr }: ChildProcess): Promise<void> {
+  const kept = [heading];
+  let show = (text: string): unknown => kept.push(text);
+  for (const stream of [stdout, stderr]) stream?.setEncoding('utf8').on('data', (text: string) => show(text));
+  await turn;
+  show = (text) => process.stdout.write(text);
+  show(kept.join(''));
 }
 
 async function counts(file: string): Promise<{ passed: number; failed: number }> {
@@ -165,12 +201,12 @@ async function counts(file: string): Promise<{ passed: number; failed: number }>
   }
 }
 
-function report(results: Result[], remarks: string[]): number {
+function report(results: Result[], remarks: string[], ms: number): number {
   const sum = (of: (result: Result) => number): number => results.reduce((total, result) => total + of(result), 0);
   const row = (name: string, outcome: string, tests: string, ms: number): string => `${name.padEnd(11)}${outcome.padEnd(9)}${tests.padStart(7)}${(ms / 1000).toFixed(1).padStart(9)} s`;
   console.log(`\n${'stage'.padEnd(11)}${'result'.padEnd(9)}${'tests'.padStart(7)}${'time'.padStart(11)}`);
   for (const { name, outcome, passed, failed, ms } of results) console.log(row(name, outcome, passed + failed > 0 ? String(passed + failed) : '', ms));
-  console.log(row('all', '', String(sum((result) => result.passed + result.failed)), sum((result) => result.ms)));
+  console.log(row('all', '', String(sum((result) => result.passed + result.failed)), ms));
   for (const { name } of results.filter(({ outcome }) => outcome === 'not run')) remarks.push(`${name} was not run: the build failed.`);
   if (remarks.length > 0) console.log(`\n${remarks.join('\n')}`);
   console.log(`\n${sum(({ passed }) => passed)} passed, ${sum(({ failed }) => failed)} failed`);

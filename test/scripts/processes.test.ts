@@ -3,9 +3,10 @@ import { once } from 'node:events';
 import { readFileSync } from 'node:fs';
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
-import { join, resolve } from 'node:path';
+import { join } from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
 import { Processes } from '../../scripts/processes';
+import { transpile } from '../support/transpiled';
 
 /** Whether a process runs; a zombie that nobody has collected yet does not. */
 function runs(pid: number): boolean {
@@ -77,10 +78,10 @@ describe('a script', () => {
   let folder: string;
   beforeAll(async () => {
     folder = await mkdtemp(join(tmpdir(), 'plangrep-processes-'));
-    const module = JSON.stringify(resolve(__dirname, '../../scripts/processes'));
+    await transpile(['processes'], folder);
     await writeFile(
-      join(folder, 'script.ts'),
-      `import { interruption, Processes } from ${module};
+      join(folder, 'script.js'),
+      `const { interruption, Processes } = require('./processes');
 const processes = new Processes();
 const interrupted = interruption(processes);
 const child = processes.start('child', 'sh', ['-c', 'sleep 60 & echo $!; wait'], { stdio: ['ignore', 'pipe', 'ignore'] });
@@ -94,7 +95,7 @@ setInterval(() => child, 1000);
   });
   afterAll(() => rm(folder, { recursive: true, force: true }));
 
-  const run = (...args: string[]) => spawn(process.execPath, ['--import', 'tsx', join(folder, 'script.ts'), ...args], { cwd: resolve(__dirname, '../..'), stdio: ['ignore', 'pipe', 'ignore'] });
+  const run = (...args: string[]) => spawn(process.execPath, [join(folder, 'script.js'), ...args], { stdio: ['ignore', 'pipe', 'ignore'] });
 
   it.each([['SIGINT', 130], ['SIGTERM', 143], ['SIGHUP', 129]] as const)('ends everything on %s', async (signal, exitCode) => {
     const script = run();

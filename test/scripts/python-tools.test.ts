@@ -3,10 +3,17 @@ import { chmod, mkdir, mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
+import { transpile } from '../support/transpiled';
 
 const run = promisify(execFile);
-const project = join(__dirname, '../..');
+let scripts = '';
 let folder = '';
+
+beforeAll(async () => {
+  scripts = await mkdtemp(join(tmpdir(), 'python-tools-'));
+  await transpile(['python-tools'], scripts);
+});
+afterAll(() => rm(scripts, { recursive: true, force: true }));
 
 beforeEach(async () => {
   folder = await mkdtemp(join(tmpdir(), 'python-tools-'));
@@ -33,10 +40,10 @@ echo noise; echo "WARNING: noise" >&2`;
 
 /** Asks for the tools in a process of its own, since the PATH is the process's. */
 async function ensure(...names: string[]): Promise<{ stdout: string; stderr: string }> {
-  const code = `require('./scripts/python-tools').ensurePythonTools(${JSON.stringify(names)}, process.env.TOOLS)
+  const code = `require('./python-tools').ensurePythonTools(${JSON.stringify(names)}, process.env.TOOLS)
     .then(({ python, env }) => console.log(JSON.stringify([python, env.PYTHONPATH])), (error) => { console.error(error.message); process.exitCode = 1; })`;
   const env = { PATH: join(folder, 'bin'), CALLS: join(folder, 'calls'), TOOLS: join(folder, 'tools') };
-  return run(process.execPath, ['--import', 'tsx', '--eval', code], { cwd: project, env });
+  return run(process.execPath, ['--eval', code], { cwd: scripts, env });
 }
 
 test('installs each tool once, pinned, as wheels, and quietly', async () => {

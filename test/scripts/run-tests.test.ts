@@ -1,18 +1,16 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { chmod, cp, mkdir, mkdtemp, readFile, rm, symlink, writeFile } from 'node:fs/promises';
+import { chmod, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
-import { join, resolve } from 'node:path';
+import { join } from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
+import { transpile } from '../support/transpiled';
 
-const root = resolve(__dirname, '../..');
 let folder: string;
 
 beforeEach(async () => {
   folder = await mkdtemp(join(tmpdir(), 'plangrep-stages-'));
-  await mkdir(join(folder, 'scripts'));
-  for (const file of ['run-tests', 'processes', 'system-tools', 'temporal-binaries', 'wheel']) await cp(join(root, `scripts/${file}.ts`), join(folder, `scripts/${file}.ts`));
-  await symlink(join(root, 'node_modules'), join(folder, 'node_modules'));
+  await transpile(['run-tests', 'processes', 'system-tools', 'temporal-binaries', 'wheel'], join(folder, 'scripts'));
   await program('temporal', 'echo "temporal version 1.9.1"');
   await program('chromium', 'echo "Chromium 150.0.1 built on Debian"');
   // What jest leaves: numbers in the file that --outputFile names.
@@ -30,7 +28,7 @@ async function start(scripts: Record<string, string>, stages: string[], more: Re
   await writeFile(join(folder, 'package.json'), JSON.stringify({ scripts }));
   const tools = { TEMPORAL_CLI_PATH: join(folder, 'temporal'), TEMPORAL_TEST_SERVER_PATH: join(folder, 'temporal') };
   const env = { ...process.env, ...tools, PLANGREP_API_KEY: 'pgk_foreign', TEMPORAL_ADDRESS: '127.0.0.1:1', CHROMIUM_PATH: join(folder, 'chromium'), CI: '', ...more };
-  return spawn(process.execPath, ['--import', 'tsx', 'scripts/run-tests.ts', ...stages], { cwd: folder, env, stdio: ['ignore', 'pipe', 'pipe'] });
+  return spawn(process.execPath, ['scripts/run-tests.js', ...stages], { cwd: folder, env, stdio: ['ignore', 'pipe', 'pipe'] });
 }
 
 async function run(scripts: Record<string, string>, stages: string[], env?: Record<string, string>): Promise<{ code: number; output: string }> {
@@ -72,14 +70,19 @@ it('does not run what needs a build that failed, and says so', async () => {
 });
 
 it('hands its stages the programs it found, and nothing of the settings of the person who runs it', async () => {
-  const { output } = await run({ ...well, 'test:replay': 'env | grep -E "^(PLANGREP|TEMPORAL)_" | sort; ./jest 1 0' }, ['replay']);
+  const { output } = await run({ ...well, 'test:e2e': 'env | grep -E "^(PLANGREP|TEMPORAL)_" | sort; echo "browser: $CHROMIUM_PATH"; ./jest 1 0' }, ['e2e']);
   expect(output.match(/^(PLANGREP|TEMPORAL)_.*$/gm)).toEqual([`TEMPORAL_CLI_PATH=${join(folder, 'temporal')}`, `TEMPORAL_TEST_SERVER_PATH=${join(folder, 'temporal')}`]);
-});
-
-it('hands on the browser that it found', async () => {
-  const { output } = await run({ ...well, 'test:e2e': 'echo "browser: $CHROMIUM_PATH"; ./jest 3 0' }, ['e2e']);
   expect(output).toContain(`browser: ${join(folder, 'chromium')}\n`);
   expect(output).not.toContain('web UI');
+});
+
+it('runs two stages at the same time, and shows what they say one after the other', async () => {
+  // Each waits for the other to have begun.
+  const meet = (mine: string, other: string) => `echo ${mine} 1; touch ${mine}; while [ ! -e ${other} ]; do sleep 0.05; done; echo ${mine} 2`;
+  const { code, output } = await run({ 'test:replay': `${meet('left', 'right')}; ./jest 4 0`, 'test:contract': `${meet('right', 'left')}; exit 3` }, ['replay', 'contract']);
+  expect(output).toMatch(/── replay .*\nleft 1\nleft 2\n\n── contract .*\nright 1\nright 2\n/);
+  expect(output).toMatch(/replay +ok +4 .*\ncontract +failed +1 /);
+  expect(code).toBe(1);
 });
 
 describe('without a browser', () => {
@@ -104,7 +107,7 @@ describe('without a browser', () => {
 
 it('names the stages when it does not know one', async () => {
   const { code, output } = await run(well, ['lint', 'speed']);
-  expect(output).toBe('error: no stage speed; there are: lint, typecheck, build, unit, workflow, replay, e2e, contract\n');
+  expect(output).toBe('error: no stage speed; there are: lint, typecheck, build, unit, workflow, replay, contract, e2e\n');
   expect(code).toBe(1);
 });
 

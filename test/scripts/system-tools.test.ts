@@ -3,9 +3,17 @@ import { chmod, mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
+import { transpile } from '../support/transpiled';
 
 const run = promisify(execFile);
 let folder = '';
+
+let scripts = '';
+beforeAll(async () => {
+  scripts = await mkdtemp(join(tmpdir(), 'system-tools-'));
+  await transpile(['system-tools'], scripts);
+});
+afterAll(() => rm(scripts, { recursive: true, force: true }));
 
 beforeEach(async () => {
   folder = await mkdtemp(join(tmpdir(), 'system-tools-'));
@@ -24,9 +32,9 @@ async function program(name: string, script: string): Promise<void> {
 
 /** Asks for a tool in a process of its own, as root or as somebody, since PATH and user are the process's. */
 async function ensure(tool: 'Pdfinfo' | 'Chromium', uid: number, more: Record<string, string> = {}): Promise<unknown> {
-  const code = `process.getuid = () => ${uid}; require('./scripts/system-tools').ensure${tool}().then((found) => console.log(JSON.stringify(found)))`;
-  const { stdout } = await run(process.execPath, ['--import', 'tsx', '--eval', code], {
-    cwd: join(__dirname, '../..'),
+  const code = `process.getuid = () => ${uid}; require('./system-tools').ensure${tool}().then((found) => console.log(JSON.stringify(found)))`;
+  const { stdout } = await run(process.execPath, ['--eval', code], {
+    cwd: scripts,
     env: { PATH: join(folder, 'bin'), BIN: join(folder, 'bin'), CALLS: join(folder, 'calls'), ...more },
   });
   return JSON.parse(stdout);

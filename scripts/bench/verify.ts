@@ -15,7 +15,7 @@ const jobFiles = 100;
 
 /** Reading an archived batch again. */
 export const verify: Run = async (session) => {
-  const documents = session.smoke ? 300 : 20_000;
+  const documents = session.smoke ? 60 : 20_000;
   const location = join(session.folder, 'archive');
   session.progress(`verify: making an archive of ${documents} documents`);
   await buildBatch(quickStore(location), batchId, specOf(documents));

@@ -13,10 +13,10 @@ import { Caller, send, type Instruction, type JobView } from './caller';
  * The simulator as a process of its own, so that its memory can be told from the test's. What is sent and read is far more than
  * the growth allowed, and small enough for a quick test.
  */
-const growthBytes = 64 * 2 ** 20;
-const countedBytes = 64 * 2 ** 20;
-const contentBytes = 300_000_000;
-const partedBytes = 400_000_000;
+const growthBytes = 48 * 2 ** 20;
+const countedBytes = 32 * 2 ** 20;
+const contentBytes = 150_000_000;
+const partedBytes = 200_000_000;
 const chunk = Buffer.alloc(2 ** 20, 'plan');
 
 let child: ChildProcess;
@@ -119,7 +119,7 @@ test('a large upload in parts passes through as well, in any order, several at a
 });
 
 test('a large result is read in constant memory', async () => {
-  const resultBytes = 300_000_000;
+  const resultBytes = 150_000_000;
   await caller.fault({ kind: 'job', resultBytes, times: 1 });
   const { id } = await caller.submit([{ fileName: 'a.pdf', content: makePdf() }]);
   await ended(id);

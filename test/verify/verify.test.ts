@@ -61,7 +61,7 @@ test('a whole archive is found whole, and every file of it read', async () => {
 describe('every file of the archive', () => {
   test('flipped at any place', async () => {
     for (const [path, bytes] of contents) {
-      const places = [0, 0.2, 0.4, 0.6, 0.8].map((part) => Math.floor(part * bytes.length));
+      const places = [0, 0.35, 0.7].map((part) => Math.floor(part * bytes.length));
       for (const place of new Set([...places, bytes.length - 1])) {
         const changed = Buffer.from(bytes);
         changed[place]! ^= 1;
@@ -73,7 +73,7 @@ describe('every file of the archive', () => {
 
   test('flipped anywhere in manifest.json, which nothing else guards', async () => {
     const bytes = contents.get('manifest.json')!;
-    for (let place = 0; place < bytes.length; place += 5) {
+    for (let place = 0; place < bytes.length; place += 11) {
       const changed = Buffer.from(bytes);
       changed[place]! ^= place % 3 ? 0x20 : 0x01;
       const report = await verifyWith('manifest.json', changed);

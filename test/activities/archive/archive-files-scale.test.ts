@@ -78,7 +78,7 @@ test('hundreds of artifacts, each path once, with few at a time', async () => {
   expect(records.map(({ artifacts }) => (artifacts as unknown[]).length)).toEqual(Array.from({ length: 10 }, () => 80));
 });
 
-describe('a result of 150 MB with one document of 100,000 sheets', () => {
+describe('a result of 90 MB with one document of 100,000 sheets', () => {
   const sheets = 100_000;
   const filler = JSON.stringify({ id: 'ev', type: 'region', text: 'Verify all dimensions on site before fabrication. '.repeat(40) });
 
@@ -89,7 +89,7 @@ describe('a result of 150 MB with one document of 100,000 sheets', () => {
     yield '],"successfulPageCount":100000,"failedPageCount":0,"text":"';
     for (let part = 0; part < 1000; part += 1) yield 'one text without end '.repeat(1000);
     yield '"}],"evidence":[';
-    for (let part = 0; part < 60_000; part += 1) yield `${part ? ',' : ''}${filler}`;
+    for (let part = 0; part < 30_000; part += 1) yield `${part ? ',' : ''}${filler}`;
     yield '],"warnings":[],"errors":[],"usage":{"drawingPageCount":100000,"documentPageCount":0,"creditsDebited":1000000}}';
   }
 
@@ -122,7 +122,7 @@ describe('a result of 150 MB with one document of 100,000 sheets', () => {
       },
     ];
     const most = await memoryGrowth(() => bench.archive());
-    expect(size).toBeGreaterThan(145_000_000);
+    expect(size).toBeGreaterThan(85_000_000);
     expect(await bench.lines(keys.files)).toEqual([{ path: 'result.json', sizeBytes: size, sha256: hash.digest('hex') }]);
     expect(await bench.lines(keys.results)).toMatchObject([{ documentId: 'doc_a', pageCount: 100_000, credits: 1_000_000, artifacts: [] }]);
     // Server and client share this process; what is ruled out is memory that grows with the result.

@@ -82,7 +82,7 @@ describe('claim', () => {
         expect(await read(store)).toMatchObject({ batchId: winners[0], runId: 'run-9' });
         expect(answers.filter((answer) => answer !== null).map(({ batchId }) => batchId)).toEqual(batches.slice(1).map(() => winners[0]));
       }),
-      { numRuns: 60 },
+      { numRuns: 25 },
     );
   });
 });

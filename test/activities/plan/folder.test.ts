@@ -61,18 +61,18 @@ describe('a folder', () => {
     }
   });
 
-  it('plans ten thousand files', async () => {
-    const names = Array.from({ length: 10_000 }, (_, at) => `set ${Math.floor(at / 40)}/sheet ${at}.pdf`);
-    for (let set = 0; set < 250; set += 1) mkdirSync(join(root, `set ${set}`));
+  it('plans two thousand files', async () => {
+    const names = Array.from({ length: 2_000 }, (_, at) => `set ${Math.floor(at / 40)}/sheet ${at}.pdf`);
+    for (let set = 0; set < 50; set += 1) mkdirSync(join(root, `set ${set}`));
     const content = Buffer.alloc(names.length, 'x');
     names.forEach((name, at) => writeFileSync(join(root, name), content.subarray(0, at + 1)));
     const { plan, lines } = await planOf({ folder: root });
-    expect(plan).toMatchObject({ documents: 10_000, rejected: 0, duplicates: 0, lowerBoundJobs: 100 });
-    expect(plan.jobs).toHaveLength(100);
+    expect(plan).toMatchObject({ documents: 2_000, rejected: 0, duplicates: 0, lowerBoundJobs: 20 });
+    expect(plan.jobs).toHaveLength(20);
     expect(new Set(sources(lines))).toEqual(new Set(names));
     expect(lines.every((line, at) => line.seq === at + 1 && (at === 0 || line.job! >= lines[at - 1]!.job!))).toBe(true);
-    expect(plan.jobs.reduce((sum, job) => sum + job.documents, 0)).toBe(10_000);
-  }, 60_000);
+    expect(plan.jobs.reduce((sum, job) => sum + job.documents, 0)).toBe(2_000);
+  });
 });
 
 describe('odd names', () => {

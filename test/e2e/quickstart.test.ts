@@ -1,7 +1,7 @@
 import { spawn, type ChildProcess } from 'node:child_process';
 import { randomUUID } from 'node:crypto';
 import { once } from 'node:events';
-import { cp, mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
+import { cp, mkdir, mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { createServer, type AddressInfo, type Server } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
@@ -97,9 +97,10 @@ function start(command: string, args: string[]): Run {
   return run;
 }
 
+/** The batch that a run started, if it came to that. */
 const batchOf = (output: string): string => {
   const batch = /Started batch (\S+)\./.exec(output)?.[1] ?? '';
-  batches.add(batch);
+  if (batch) batches.add(batch);
   return batch;
 };
 
@@ -136,21 +137,30 @@ function isTaken(address: string): Promise<boolean> {
 const addressesIn = (output: string): string[] => [...new Set(output.match(/127\.0\.0\.1:\d+/g))];
 
 it('runs a batch to a verified archive, twice in a row, and talks to nobody else', async () => {
-  const ids: string[] = [];
-  for (let i = 0; i < 2; i++) {
-    const run = quickstart('documents');
-    expect(await run.ended).toBe(0);
-    const output = run.output();
-    expect(output).toMatch(/Temporal CLI: from .*\nTemporal {4}127\.0\.0\.1:\d+, web UI http:\/\/127\.0\.0\.1:\d+\nSimulator {3}http:\/\/127\.0\.0\.1:\d+ /);
-    expect(output).toMatch(/\nWebhooks {4}http:\/\/127\.0\.0\.1:\d+\nWorker {6}ready\n/);
-    expect(output).toMatch(/3 of 3 done: 3 processed/);
-    expect(output).toContain(join(root, 'plangrep-archive'));
-    expect(output).toMatch(/http:\/\/127\.0\.0\.1:\d+\/namespaces\/default\/workflows\//);
-    expect(output.trim().split('\n').at(-1)).toBe('stopped; run again with --keep to open it');
-    expect(output).not.toContain('pgk_');
-    await nothingLeft(run);
-    ids.push(batchOf(output));
-  }
+  const first = quickstart('documents');
+  expect(await first.ended).toBe(0);
+  const output = first.output();
+  expect(output).toMatch(/Temporal CLI: from .*\nTemporal {4}127\.0\.0\.1:\d+, web UI http:\/\/127\.0\.0\.1:\d+\nSimulator {3}http:\/\/127\.0\.0\.1:\d+ /);
+  expect(output).toMatch(/\nWebhooks {4}http:\/\/127\.0\.0\.1:\d+\nWorker {6}ready\n/);
+  expect(output).toMatch(/3 of 3 done: 3 processed/);
+  expect(output).toContain(join(root, 'plangrep-archive'));
+  expect(output).toMatch(/http:\/\/127\.0\.0\.1:\d+\/namespaces\/default\/workflows\//);
+  expect(output.trim().split('\n').at(-1)).toBe('stopped; run again with --keep to open it');
+  expect(output).not.toContain('pgk_');
+  await nothingLeft(first);
+
+  // With --keep everything runs on until Ctrl-C, and the exit code is the batch's.
+  const second = quickstart('documents', '--keep');
+  await says(second, 'Running until Ctrl-C');
+  const addresses = addressesIn(second.output());
+  expect(addresses.length).toBeGreaterThanOrEqual(4);
+  for (const address of addresses) expect({ address, taken: await isTaken(address) }).toEqual({ address, taken: true });
+  second.process.kill('SIGINT');
+  expect(await second.ended).toBe(0);
+  await nothingLeft(second);
+  for (const address of addresses) expect({ address, taken: await isTaken(address) }).toEqual({ address, taken: false });
+
+  const ids = [batchOf(output), batchOf(second.output())];
   expect(new Set(ids).size).toBe(2);
   for (const id of ids) {
     const verify = spawn(process.execPath, [join(root, 'lib/cli.js'), 'verify', id, '--archive', join(root, 'plangrep-archive')], { stdio: 'ignore' });
@@ -159,57 +169,54 @@ it('runs a batch to a verified archive, twice in a row, and talks to nobody else
   expect(foreign.contacts()).toBe(0);
 });
 
-it('with --keep everything runs on until Ctrl-C, and the exit code is the batch\'s', async () => {
-  const run = quickstart('documents', '--keep');
-  await says(run, 'Running until Ctrl-C');
-  batchOf(run.output());
-  const addresses = addressesIn(run.output());
-  expect(addresses.length).toBeGreaterThanOrEqual(4);
-  for (const address of addresses) expect({ address, taken: await isTaken(address) }).toEqual({ address, taken: true });
-  run.process.kill('SIGINT');
-  expect(await run.ended).toBe(0);
-  await nothingLeft(run);
-  for (const address of addresses) expect({ address, taken: await isTaken(address) }).toEqual({ address, taken: false });
-  expect(foreign.contacts()).toBe(0);
-});
-
-it.each(['Temporal    ', 'Started batch'])('Ctrl-C after "%s" stops every process', async (moment) => {
+it('Ctrl-C before all is started stops every process', async () => {
   const run = quickstart('documents');
-  await says(run, moment);
+  await says(run, 'Temporal    ');
   run.process.kill('SIGINT');
   expect(await run.ended).toBe(130);
   await nothingLeft(run);
   expect(run.output().trim().split('\n').at(-1)).toBe('stopping');
-  batchOf(run.output());
   expect(foreign.contacts()).toBe(0);
 });
 
-it('on a terminal it shows a bar, and stops when Enter is pressed', async () => {
-  const run = onTerminal('documents');
-  await says(run, 'Press Enter to stop');
-  batchOf(run.output());
-  expect(run.output()).toContain('█');
-  for (const address of addressesIn(run.output())) expect({ address, taken: await isTaken(address) }).toEqual({ address, taken: true });
-  run.process.stdin!.write('\n');
-  expect(await run.ended).toBe(0);
-  await nothingLeft(run);
-});
+describe('on a terminal', () => {
+  it('shows a bar, and stops when Enter is pressed', async () => {
+    const run = onTerminal('documents');
+    await says(run, 'Press Enter to stop');
+    batchOf(run.output());
+    expect(run.output()).toContain('█');
+    for (const address of addressesIn(run.output())) expect({ address, taken: await isTaken(address) }).toEqual({ address, taken: true });
+    run.process.stdin!.write('\n');
+    expect(await run.ended).toBe(0);
+    await nothingLeft(run);
+  });
 
-it.each(['Worker      ready', 'Press Enter to stop'])('Ctrl-C typed after "%s" stops every process', async (moment) => {
-  const run = onTerminal('documents');
-  await says(run, moment);
-  run.process.stdin!.write('\x03');
-  expect(await run.ended).toBe(moment.startsWith('Press') ? 0 : 130);
-  await nothingLeft(run);
-  batchOf(run.output());
+  it('Ctrl-C typed while the batch runs stops every process', async () => {
+    const run = onTerminal('documents');
+    await says(run, 'Started batch');
+    run.process.stdin!.write('\x03');
+    expect(await run.ended).toBe(130);
+    await nothingLeft(run);
+    batchOf(run.output());
+  });
+
+  it('Ctrl-C typed instead of Enter does as well, and the exit code is that of a run that was refused', async () => {
+    await mkdir(join(folder, 'empty'));
+    const run = onTerminal('empty');
+    await says(run, 'Press Enter to stop');
+    expect(run.output()).toMatch(/error: .*empty/);
+    run.process.stdin!.write('\x03');
+    expect(await run.ended).toBe(1);
+    await nothingLeft(run);
+  });
 });
 
 it('leaves nothing running when it is killed', async () => {
-  const run = quickstart('documents', '--keep');
-  await says(run, 'Running until Ctrl-C');
-  batchOf(run.output());
+  const run = quickstart('documents');
+  await says(run, 'Worker      ready');
   run.process.kill('SIGKILL');
   await nothingLeft(run);
+  batchOf(run.output());
 });
 
 it.each([

@@ -16,6 +16,7 @@ const level = (displayName, testMatch, testPathIgnorePatterns = []) => ({
 });
 module.exports = {
   testTimeout: 120_000,
+  testSequencer: '<rootDir>/test/longest-first.js',
   projects: [
     level('unit', ['<rootDir>/test/**/*.test.ts'], ['<rootDir>/test/(workflows|replay|e2e)/']),
     level('workflow', ['<rootDir>/test/workflows/**/*.test.ts']),

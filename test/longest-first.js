@@ -1,0 +1,14 @@
+const Sequencer = require('@jest/test-sequencer').default;
+
+/** On a new machine jest knows no durations and goes by size: a small file that takes a minute would begin last, and the others be idle. */
+const longest = ['e2e/crash', 'e2e/batch', 'e2e/quickstart', 'e2e/partial', 'e2e/cancel', 'e2e/secrets', 'e2e/cli-run', 'e2e/cli-bad-input', 'workflows/gate', 'workflows/batch', 'scripts/bench', 'archive/archive-files-scale'];
+
+module.exports = class LongestFirst extends Sequencer {
+  sort(tests) {
+    const rank = ({ path }) => {
+      const found = longest.findIndex((name) => path.endsWith(`/${name}.test.ts`));
+      return found < 0 ? longest.length : found;
+    };
+    return super.sort(tests).sort((a, b) => rank(a) - rank(b));
+  }
+};

@@ -1,5 +1,5 @@
 import { BatchNotFinishedError, BatchNotFoundError, type BatchInput, type BatchSummary } from '../client';
-import { inputFileSchema } from '../contract/archive';
+import { inputFileSchema, planSchema } from '../contract/archive';
 import { batchKeys } from '../contract/keys';
 import { FolderStore } from '../store/folder';
 import { findJson } from '../store/jsonl';
@@ -30,8 +30,18 @@ export async function retry(batchId: string, flags: RetryFlags, output: Output):
     const options = { input, ...(flags.id !== undefined && { id: flags.id }), ...(flags.retryPartial && { retryPartialDocuments: true }) };
     const started = await startOrAttach(() => session.batches.retry(batchId, options));
     output.note(started.attached ? `Batch ${started.batchId} runs already and retries ${batchId}; following it.` : `Started batch ${started.batchId} with what ${batchId} did not process.`);
-    return follow(session, started.batchId, output);
+    const code = await follow(session, started.batchId, output);
+    await tellLeftOut(session, started.batchId, output);
+    return code;
   });
+}
+
+/** What was not taken for the sake of its cost must not look as if it were done. Told when this command sees the archive. */
+async function tellLeftOut({ config }: Session, batchId: string, output: Output): Promise<void> {
+  const plan = config.archive === null ? null : await findJson(new FolderStore(config.archive), batchKeys(batchId).plan, planSchema);
+  if (!plan?.leftOut) return;
+  const documents = plan.leftOut === 1 ? '1 document was' : `${plan.leftOut} documents were`;
+  output.note(`${documents} left out: pages of them were, or may have been, paid for. --retry-partial takes them too.`);
 }
 
 /** The old batch; null when Temporal has forgotten it. */

@@ -56,6 +56,8 @@ export const planSchema = z.object({
   pages: z.number().int().nullable(),
   /** When pages were counted: documents in jobs whose pages could not be, so that neither `pages` nor `credits` has them. */
   uncounted: z.number().int().optional(),
+  /** Of a batch that is retried: documents that were not taken although they are not processed, since their pages were or may have been paid for. */
+  leftOut: z.number().int().optional(),
   limits: limitsSchema,
   lowerBoundJobs: z.number().int(),
   /** Credits: pages all as document pages to pages all as drawing pages; null when pages were not counted. */

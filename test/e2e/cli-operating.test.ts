@@ -230,8 +230,11 @@ describe('with a worker', () => {
       await first.seen(/Started batch .* with what .* did not process/);
       following.push(retry(old, { id }, second.output));
       await second.seen(/runs already and retries/);
+      const plan = { batchId: id, root: '/data', createdAt: '', documents: 1, rejected: 0, duplicates: 0, bytes: 0, pages: null, leftOut: 2, limits: {}, lowerBoundJobs: 1, credits: null, jobs: [], sha256: '' };
+      await write(batchKeys(id).plan, JSON.stringify(plan));
       await handle(id).signal(endSignal, 'errors');
       expect(await Promise.all(following)).toEqual([3, 3]);
+      await first.seen(/2 documents were left out: pages of them were, or may have been, paid for\. --retry-partial takes them too/);
       expect(second.lines().at(-1)).toMatchObject({ type: 'summary', batchId: id, retryOf: old });
       expect(first.stdout()).toMatch(new RegExp(`retries +${old}`));
     });

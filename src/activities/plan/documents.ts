@@ -105,7 +105,7 @@ async function prepare(input: BatchInput, options: PlanOptions, source: OpenSour
   return {
     cost,
     bytes: (sink) => planBytes(packed, writer, { sink, signal, onProgress: report('writing') }),
-    plan: (sha256) => planOf(packed, writer, { root: source.root.path, sha256, cost, documents: table.count, input, options }),
+    plan: (sha256) => planOf(packed, writer, { root: source.root.path, sha256, cost, documents: table.count, leftOut: source.leftOut?.() ?? 0, input, options }),
     close: () => table.close(),
   };
 }
@@ -143,7 +143,7 @@ async function* planBytes(
 function planOf(
   packed: PackedTable,
   writer: LineWriter,
-  { root, sha256, cost, documents, input, options }: { root: string; sha256: string; cost: PlanCost; documents: number; input: BatchInput; options: PlanOptions },
+  { root, sha256, cost, documents, leftOut, input, options }: { root: string; sha256: string; cost: PlanCost; documents: number; leftOut: number; input: BatchInput; options: PlanOptions },
 ): Plan {
   const { maxFiles, maxBytes, maxPages } = jobLimits(input.limits);
   return {
@@ -157,6 +157,7 @@ function planOf(
     bytes: packed.bytes,
     pages: cost.pages,
     ...(cost.uncounted > 0 && { uncounted: cost.uncounted }),
+    ...(leftOut > 0 && { leftOut }),
     limits: { maxFiles, maxBytes, ...(maxPages !== unlimited && { maxPages }) },
     lowerBoundJobs: packed.lowerBound,
     credits: cost.credits,

@@ -23,6 +23,8 @@ export interface OpenSource {
   repeats: boolean;
   /** Says why there is no document, once there was none. */
   whyEmpty: () => string;
+  /** Of a batch that is retried: documents that may have been paid for, once all were read. */
+  leftOut?: () => number;
 }
 
 /** What a store keeps in its folder, for an archive that is the source's root itself. */
@@ -45,7 +47,8 @@ export async function openSource(input: BatchInput, archive: string | undefined,
   if ('retryOf' in source) {
     if (!store) throw invalidInput('source.retryOf needs the archive that holds the batch');
     const retried = await RetriedBatch.open(store, source.retryOf, { retryPartial: input.retryPartialDocuments, signal });
-    return openList(await openRoot(retried.root ?? '/'), retried.documents(), signal, () => retried.whyEmpty);
+    const opened = openList(await openRoot(retried.root ?? '/'), retried.documents(), signal, () => retried.whyEmpty);
+    return { ...opened, leftOut: () => retried.leftOut };
   }
   const root = await openRoot(source.folder);
   const { include = [], exclude = [] } = source;

@@ -6,7 +6,7 @@ const sourceText = 'a folder, or a list file (.jsonl, .ndjson, .csv)';
 
 /** `plan`, `run`, `start`. */
 export function addBatchCommands(program: Command, finish: Finish): void {
-  const plan = withJson(addInputFlags(program.command('plan').description('Dry run: what would become of SOURCE; counts pages, starts nothing.').argument('<source>', sourceText)));
+  const plan = withJson(addInputFlags(program.command('plan').description('Dry run: what would become of SOURCE; counts pages, starts nothing. What --skip-processed leaves out is not looked up.').argument('<source>', sourceText)));
   example(plan, 'plan ./drawings --include "**/*.pdf"').action(async (source: string, flags: InputFlags) => {
     finish(await (await import('../plan.js')).plan(source, flags, outputOf(flags)));
   });

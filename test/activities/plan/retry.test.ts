@@ -143,6 +143,13 @@ describe('a retry', () => {
     await expect(retry()).rejects.toMatchObject({ type: failureTypes.emptySource, message });
   });
 
+  it('of some says in the plan how many were left out', async () => {
+    writeAll(['a.pdf', 'b.pdf', 'c.pdf']);
+    await finished({ 'a.pdf': { outcome: 'partial', ...sent }, 'b.pdf': { outcome: 'rejected' }, 'c.pdf': { outcome: 'processed', ...sent } });
+    expect((await retry()).plan).toMatchObject({ documents: 1, leftOut: 1 });
+    expect((await retry({ retryPartialDocuments: true })).plan).not.toHaveProperty('leftOut');
+  });
+
   it('needs a finished batch of this archive', async () => {
     await expect(retry()).rejects.toMatchObject({ type: failureTypes.invalidInput, message: 'Batch old is not in this archive' });
     await store.write(keys.input, '{}');

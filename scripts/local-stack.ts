@@ -20,6 +20,22 @@ export interface StackOptions {
   secretKeyFile: string;
   archive: string;
   print: (line: string) => void;
+  /** Variables beside ours, and over them. */
+  settings?: NodeJS.ProcessEnv;
+  /** Further arguments of the simulator. */
+  simulatorArgs?: string[];
+  /** The worker processes. Default: one that serves everything. */
+  workers?: WorkerProcess[];
+}
+
+/** How one worker process is run. */
+export interface WorkerProcess {
+  /** Arguments of `worker`. */
+  args?: string[];
+  /** Arguments of Node itself. */
+  nodeArgs?: string[];
+  /** Variables of this process alone. */
+  settings?: NodeJS.ProcessEnv;
 }
 
 /** Temporal, the simulator, a webhook receiver and a worker, all on 127.0.0.1. */
@@ -33,6 +49,8 @@ export interface Stack {
   control: string;
   /** The webhook receiver's address. */
   webhook: string;
+  /** The processes behind them. */
+  services: { temporal: Service; simulator: Service; webhook: Service; workers: Service[] };
   /** Rejects when one of them ends; never resolves. */
   failure: Promise<never>;
 }
@@ -60,15 +78,24 @@ export async function startStack(options: StackOptions): Promise<Stack> {
     PLANGREP_TRANSFER_REQUESTS_PER_SECOND: '200',
     PLANGREP_MIN_POLL_SECONDS: '1',
     PLANGREP_WEB_UI_URL: temporal.webUi,
+    ...options.settings,
   };
   const webhook = await startReceiver(options, own);
   print(`Webhooks    ${webhook.url}`);
   const env = { ...own, PLANGREP_WEBHOOK_URL: webhook.url };
-  const worker = await startService(processes, { name: 'Worker', command: process.execPath, args: [cli, 'worker'], env, log: join(folder, 'worker.log'), ready: /^Worker ready/ });
-  print('Worker      ready');
-  const failure = Promise.race([temporal.service, simulator.service, webhook.service, worker].map((service) => service.failure));
+  const workers = await Promise.all((options.workers ?? [{}]).map((worker, index) => startWorker(options, { worker, index, env })));
+  print(workers.length === 1 ? 'Worker      ready' : `Workers     ${workers.length} ready`);
+  const services = { temporal: temporal.service, simulator: simulator.service, webhook: webhook.service, workers };
+  const failure = Promise.race([services.temporal, services.simulator, services.webhook, ...workers].map((service) => service.failure));
   failure.catch(() => undefined);
-  return { env, temporalAddress: temporal.address, webUi: temporal.webUi, api: simulator.api, control: simulator.control, webhook: webhook.url, failure };
+  return { env, temporalAddress: temporal.address, webUi: temporal.webUi, api: simulator.api, control: simulator.control, webhook: webhook.url, services, failure };
+}
+
+/** One more worker process; the stack does not know it. */
+export function startWorker({ processes, folder }: Pick<StackOptions, 'processes' | 'folder'>, { worker, index, env }: { worker: WorkerProcess; index: number; env: NodeJS.ProcessEnv }): Promise<Service> {
+  const { args = [], nodeArgs = [], settings } = worker;
+  const name = index === 0 ? 'worker' : `worker-${index + 1}`;
+  return startService(processes, { name: 'Worker', command: process.execPath, args: [...nodeArgs, cli, 'worker', ...args], env: { ...env, ...settings }, log: join(folder, `${name}.log`), ready: /^Worker ready/ });
 }
 
 /** The environment without our variables and Temporal's, and without proxies, which have no business between programs of one machine. */
@@ -77,8 +104,8 @@ export function withoutOurs(env: NodeJS.ProcessEnv): NodeJS.ProcessEnv {
   return Object.fromEntries(kept);
 }
 
-async function startSimulator({ processes, folder }: StackOptions, env: NodeJS.ProcessEnv): Promise<{ service: Service; api: string; control: string; apiKey: string }> {
-  const args = [cli, 'simulator', '--port', '0', '--storage-port', '0'];
+async function startSimulator({ processes, folder, simulatorArgs = [] }: StackOptions, env: NodeJS.ProcessEnv): Promise<{ service: Service; api: string; control: string; apiKey: string }> {
+  const args = [cli, 'simulator', '--port', '0', '--storage-port', '0', ...simulatorArgs];
   const service = await startService(processes, { name: 'Simulator', command: process.execPath, args, env, log: join(folder, 'simulator.log'), ready: /^\{"api"/ });
   return { service, ...(JSON.parse(service.line) as { api: string; control: string; apiKey: string }) };
 }

@@ -10,6 +10,7 @@ const usage = `Measures this version on this machine and prints one JSON documen
   npm run --silent bench > figures.json        all benchmarks, a few minutes
   npm run --silent bench -- NAME...            these only
   npm run --silent bench -- --smoke [NAME...]  tiny sizes: whether it works, not how fast
+  npm run --silent bench -- --full [NAME...]   sizes that take long too: up to 1,000,000 documents; an hour and more
   npm run --silent bench -- --list             their names
 
 ${list}
@@ -20,7 +21,7 @@ Without --silent, npm prints two lines of its own before the document. What the 
 async function main(): Promise<number> {
   const { values, positionals: names } = parseArgs({
     allowPositionals: true,
-    options: { smoke: { type: 'boolean', default: false }, list: { type: 'boolean', default: false }, help: { type: 'boolean', short: 'h', default: false } },
+    options: { smoke: { type: 'boolean', default: false }, full: { type: 'boolean', default: false }, list: { type: 'boolean', default: false }, help: { type: 'boolean', short: 'h', default: false } },
   });
   if (values.help || values.list) {
     process.stdout.write(values.help ? usage : list);
@@ -34,7 +35,7 @@ async function main(): Promise<number> {
   const interrupted = interruption(processes);
   interrupted.addEventListener('abort', () => void processes.stop());
   try {
-    const report = await runBenchmarks(chosen, { processes, smoke: values.smoke, progress });
+    const report = await runBenchmarks(chosen, { processes, smoke: values.smoke, full: values.full && !values.smoke, progress });
     if (interrupted.aborted) return interrupted.reason as number;
     process.stdout.write(`${JSON.stringify(report, null, 2)}\n`);
     for (const name of overBudget(report)) progress(`over its budget: ${name}`);

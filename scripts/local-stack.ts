@@ -57,7 +57,7 @@ export interface Stack {
 
 /** Starts Temporal, the simulator, a webhook receiver and a worker. Nothing of the caller's own configuration reaches them. @throws Error with the end of the log of what did not start */
 export async function startStack(options: StackOptions): Promise<Stack> {
-  const { processes, folder, print, archive } = options;
+  const { folder, print, archive } = options;
   await mkdir(folder, { recursive: true });
   const emptyConfig = join(folder, 'temporal-config.toml');
   await writeFile(emptyConfig, '');

@@ -24,6 +24,8 @@ export interface Report {
   startedAt: string;
   /** Whether the sizes were tiny. */
   smoke: boolean;
+  /** Whether they were those of the design's budgets, where these take long. */
+  full: boolean;
   machine: Machine;
   versions: Versions;
   totalSeconds: number;
@@ -34,12 +36,13 @@ export interface Report {
 export interface RunOptions {
   processes: Processes;
   smoke: boolean;
+  full: boolean;
   progress: (line: string) => void;
 }
 
 /** Runs benchmarks one after another; one that fails leaves its error in the report. */
 export async function runBenchmarks(benchmarks: Record<string, Benchmark>, options: RunOptions): Promise<Report> {
-  const { processes, smoke, progress } = options;
+  const { processes, smoke, full, progress } = options;
   const startedAt = new Date();
   const needsTemporal = Object.values(benchmarks).some(({ temporal }) => temporal);
   const temporal = needsTemporal ? (await findTemporalCli({ processes, print: progress })).path : null;
@@ -53,6 +56,7 @@ export async function runBenchmarks(benchmarks: Record<string, Benchmark>, optio
   return {
     startedAt: startedAt.toISOString(),
     smoke,
+    full,
     machine: machine(),
     versions: await versions(processes, temporal),
     totalSeconds: secondsSince(startedAt.getTime()),

@@ -9,6 +9,8 @@ export interface Session {
   folder: string;
   /** Sizes so small that only the counts mean something. */
   smoke: boolean;
+  /** The sizes of the design's budgets where the usual ones are smaller, for they take long: never together with `smoke`. */
+  full: boolean;
   /** The Temporal CLI; there for benchmarks that need it. */
   temporal: string | null;
   /** Says on stderr what is done. */

@@ -1,5 +1,5 @@
 /** What a figure counts in. */
-export type Unit = 'actions' | 'bytes' | 'bytes/s' | 'documents' | 'events' | 'files' | 'jobs' | 'lines' | 'ratio' | 'requests' | 's';
+export type Unit = 'actions' | 'bytes' | 'bytes/s' | 'documents' | 'documents/s' | 'events' | 'files' | 'jobs' | 'lines' | 'ratio' | 'requests' | 'runs' | 's';
 
 /** One measured number. */
 export interface Figure {

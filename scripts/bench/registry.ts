@@ -42,4 +42,9 @@ export const benchmarks: Record<string, Benchmark> = {
     title: 'verifying an archived batch of 20,000 documents with two artifacts each',
     load: async () => (await import('./verify.js')).verify,
   },
+  scale: {
+    title: 'whole batches of 1,000 and 10,000 small documents (100,000 with --full): how time, memory and counts grow, and where the time goes',
+    temporal: true,
+    load: async () => (await import('./scale.js')).scale,
+  },
 };

@@ -1,5 +1,6 @@
 import { batchWorkflowId, jobWorkflowId } from '../../../src/contract/messages';
 import { difference, readActions, total, type Counts } from '../counts';
+import { historySize, type HistorySize } from '../histories';
 import { answer } from './measure';
 import { withWhole, type Whole } from './whole';
 
@@ -9,12 +10,6 @@ export interface ActionsRequest {
   folder: string;
   /** Each as jobs of exactly `files` documents. */
   batches: { id: string; source: string; files: number; jobs: number }[];
-}
-
-/** A workflow's history, as the server has it. */
-export interface HistorySize {
-  events: number;
-  largestPayloadBytes: number;
 }
 
 /** What a batch cost, by the counts of the server and of the simulator. */
@@ -38,8 +33,8 @@ answer<ActionsRequest, Cost[]>(({ folder, batches }) =>
       costs.push({
         actions: difference(after.actions, before.actions),
         requests: difference(after.requests, before.requests),
-        batch: await historyOf(whole, batchWorkflowId(batch.id)),
-        job: await historyOf(whole, jobWorkflowId(batch.id, 1)),
+        batch: await historySize(whole.env.client, batchWorkflowId(batch.id)),
+        job: await historySize(whole.env.client, jobWorkflowId(batch.id, 1)),
       });
       before = after;
     }
@@ -57,15 +52,4 @@ async function run({ batches }: Whole, { id, source, files, jobs }: ActionsReque
 async function countsOf({ metricsUrl, simulator }: Whole): Promise<{ actions: Counts; requests: Counts }> {
   const requests = Object.entries(simulator.state.counters.requests).map(([operation, answers]) => [operation, total(answers)] as const);
   return { actions: await readActions(metricsUrl), requests: Object.fromEntries(requests) };
-}
-
-async function historyOf({ env }: Whole, workflowId: string): Promise<HistorySize> {
-  const { events } = await env.client.workflow.getHandle(workflowId).fetchHistory();
-  let largestPayloadBytes = 0;
-  const visit = (value: unknown): void => {
-    if (value instanceof Uint8Array) largestPayloadBytes = Math.max(largestPayloadBytes, value.byteLength);
-    else if (value !== null && typeof value === 'object') Object.values(value).forEach(visit);
-  };
-  visit(events);
-  return { events: events?.length ?? 0, largestPayloadBytes };
 }

@@ -7,6 +7,7 @@ import type { Dependencies } from './activities/dependencies';
 import { createPace } from './activities/pace';
 import { environment, type WorkerConfig } from './config';
 import { taskQueues } from './contract/messages';
+import { closeHashing } from './hashing';
 import { createLogger, forTemporal } from './log';
 import { closePageCounter } from './pdf/page-count';
 import { PlangrepClient } from './plangrep/client';
@@ -62,7 +63,7 @@ export async function runWorker({ config, only, metricsPort, onReady }: WorkerRu
     onReady?.();
     await Promise.all(workers.map((worker) => worker.run()));
   } finally {
-    await Promise.all([deps.plangrep.close(), clientConnection.close(), connection.close(), closePageCounter()]);
+    await Promise.all([deps.plangrep.close(), clientConnection.close(), connection.close(), closePageCounter(), closeHashing()]);
   }
 }
 

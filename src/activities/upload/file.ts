@@ -1,8 +1,8 @@
-import { createHash } from 'node:crypto';
 import type { FileHandle } from 'node:fs/promises';
 import type { PlanLine } from '../../contract/archive';
 import type { Reason } from '../../contract/batch';
 import { parsePath } from '../../domain/source-path';
+import { hashFile } from '../../hashing';
 import { openInside } from '../plan/look';
 import { requireSameRoot, type SourceRoot } from '../plan/root';
 
@@ -58,12 +58,7 @@ export class SourceFile {
 
   /** SHA-256 of the whole file, lowercase hex. @throws UnsendableError when a list promised another one */
   async sha256(signal: AbortSignal): Promise<string> {
-    const hash = createHash('sha256');
-    for await (const chunk of this.read()) {
-      signal.throwIfAborted();
-      hash.update(chunk);
-    }
-    const digest = hash.digest('hex');
+    const { sha256: digest } = await hashFile(this.handle.fd, { sizeBytes: this.sizeBytes, signal });
     await this.check();
     if (this.line.sha256 !== null && this.line.sha256 !== digest) throw changed('The content is not what the plan says (its SHA-256 differs)');
     return digest;

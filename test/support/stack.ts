@@ -6,6 +6,7 @@ import type { WorkflowBundleWithSourceMap } from '@temporalio/worker';
 import { BatchClient } from '../../src/client';
 import { manifestLineSchema, manifestSchema, type Manifest, type ManifestLine } from '../../src/contract/archive';
 import { batchKeys } from '../../src/contract/keys';
+import { closeHashing } from '../../src/hashing';
 import { closePageCounter } from '../../src/pdf/page-count';
 import { PlangrepClient } from '../../src/plangrep/client';
 import { startSimulator, type Simulator } from '../../src/simulator/server';
@@ -44,7 +45,7 @@ export class Stack {
 
   async stop(): Promise<void> {
     await this.env.teardown();
-    await Promise.all([this.simulator.close(), this.plangrep.close(), closePageCounter()]);
+    await Promise.all([this.simulator.close(), this.plangrep.close(), closePageCounter(), closeHashing()]);
     await rm(this.folder, { recursive: true, force: true });
   }
 

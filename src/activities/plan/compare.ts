@@ -1,14 +1,14 @@
-import { createHash } from 'node:crypto';
-import type { FileHandle } from 'node:fs/promises';
 import type { Reason } from '../../contract/batch';
+import { parsePath } from '../../domain/source-path';
+import { hashFile } from '../../hashing';
+import { ahead } from './ahead';
 import { DigestMap } from './digest-map';
 import { openInside, unreadableReason } from './look';
 import type { SourceRoot } from './root';
 import type { DocumentTable } from './table';
 
-/** Files that are hashed at the same time. */
-const portion = 8;
-const chunkBytes = 512 * 1024;
+/** Files that are open at the same time, hashed or waiting for a thread: enough that small ones behind a large one go on. */
+const filesAhead = 32;
 
 /** SHA-256 digests that planning had to compute, by document. */
 export class Digests {
@@ -39,42 +39,51 @@ export interface CompareOptions {
 }
 
 /**
- * Finds documents with the same content. Only files that share their exact size with another are read, and of those only the
- * ones whose digest the list does not give; all that fit when `all` says so. Each one that repeats an earlier document is marked so in the table.
+ * Finds documents with the same content. Only files that share their exact size with another are opened and read, once each, and of those
+ * only the ones whose digest the list does not give; all that fit when `all` says so. Each one that repeats an earlier document is marked
+ * so in the table.
  */
 export async function findDuplicates(table: DocumentTable, root: SourceRoot, options: CompareOptions): Promise<Digests> {
   const digests = new Digests();
   const contents = new DigestMap();
-  const shared = options.all ? null : sharedSizes(table, options.fits);
-  const matters = (size: number) => (shared ? includes(shared, size) : options.fits(size));
-  const compare = async (documents: number[]) => {
-    const results = await Promise.all(documents.map((document) => digest(table, root, document, options.signal)));
-    for (const [at, result] of results.entries()) {
-      const document = documents[at]!;
-      if ('code' in result) {
-        table.reject(document, result);
-        continue;
-      }
+  for await (const { item: document, result } of ahead(comparable(table, options), filesAhead, (one) => digest(table, root, one, options.signal))) {
+    if ('code' in result) {
+      table.reject(document, result);
+    } else {
       if (result.computed) digests.set(document, result.sha256);
       const original = contents.claim(`${result.sha256} ${table.sizes[document]}`, document);
       if (original !== document) table.repeat(document, original);
     }
-    options.onProgress(documents.at(-1)! + 1);
-  };
-  const documents: number[] = [];
-  for (let document = 0; document < table.count; document += 1) {
-    if (!table.isOpen(document) || !matters(table.sizes[document]!)) continue;
-    documents.push(document);
-    if (documents.length === portion) await compare(documents.splice(0));
+    options.onProgress(document + 1);
   }
-  if (documents.length > 0) await compare(documents);
   return digests;
+}
+
+/** The documents whose content must be known. */
+function* comparable(table: DocumentTable, { all, fits }: CompareOptions): Generator<number> {
+  const shared = all ? null : sharedSizes(table, fits);
+  if (shared?.length === 0) return;
+  for (let document = 0; document < table.count; document += 1) {
+    const size = table.sizes[document]!;
+    if (table.isOpen(document) && (shared ? includes(shared, size) : fits(size))) yield document;
+  }
 }
 
 /** The sizes that more than one document has, in order. */
 function sharedSizes(table: DocumentTable, fits: (size: number) => boolean): Float64Array {
-  const sizes = table.sizes.slice(0, table.count).filter((size, document) => table.isOpen(document) && fits(size)).sort();
-  return sizes.filter((size, at) => size === sizes[at + 1] && size !== sizes[at - 1]);
+  const sizes = new Float64Array(table.count);
+  let count = 0;
+  for (let document = 0; document < table.count; document += 1) {
+    const size = table.sizes[document]!;
+    if (table.isOpen(document) && fits(size)) sizes[count++] = size;
+  }
+  const sorted = sizes.subarray(0, count).sort();
+  let shared = 0;
+  for (let at = 1; at < count; at += 1) {
+    const size = sorted[at]!;
+    if (size === sorted[at - 1] && (shared === 0 || sorted[shared - 1] !== size)) sorted[shared++] = size;
+  }
+  return sorted.slice(0, shared);
 }
 
 function includes(sorted: Float64Array, value: number): boolean {
@@ -90,32 +99,23 @@ function includes(sorted: Float64Array, value: number): boolean {
 type Digest = { sha256: string; computed: boolean } | Reason;
 
 async function digest(table: DocumentTable, root: SourceRoot, document: number, signal: AbortSignal | undefined): Promise<Digest> {
-  const listed = table.read(document).sha256;
+  signal?.throwIfAborted();
+  const { sha256: listed, source } = table.read(document);
   if (listed !== null) return { sha256: listed, computed: false };
-  const opened = await openInside(root, table.path(document));
+  const opened = await openInside(root, parsePath(source));
   if ('code' in opened) return opened;
+  const { handle, stats } = opened;
+  const expected = table.sizes[document]!;
   try {
-    const { sha256, sizeBytes } = await hashFile(opened.handle, opened.stats.size, signal);
-    if (sizeBytes === table.sizes[document]) return { sha256, computed: true };
-    return { code: 'changed', message: `has ${sizeBytes} bytes, and ${table.sizes[document]} were expected` };
+    if (stats.size !== expected) return changed(stats.size, expected);
+    const { sha256, sizeBytes } = await hashFile(handle.fd, { sizeBytes: expected, ...(signal && { signal }) });
+    return sizeBytes === expected ? { sha256, computed: true } : changed(sizeBytes, expected);
   } catch (error) {
     signal?.throwIfAborted();
     return unreadableReason(root, error);
   } finally {
-    await opened.handle.close();
+    await handle.close();
   }
 }
 
-async function hashFile(handle: FileHandle, expectedBytes: number, signal: AbortSignal | undefined): Promise<{ sha256: string; sizeBytes: number }> {
-  const hash = createHash('sha256');
-  // One byte more than expected: a file that has not grown is read with two calls.
-  const buffer = Buffer.allocUnsafe(Math.min(chunkBytes, expectedBytes + 1));
-  let sizeBytes = 0;
-  for (;;) {
-    signal?.throwIfAborted();
-    const { bytesRead } = await handle.read(buffer, 0, buffer.length, sizeBytes);
-    if (bytesRead === 0) return { sha256: hash.digest('hex'), sizeBytes };
-    hash.update(buffer.subarray(0, bytesRead));
-    sizeBytes += bytesRead;
-  }
-}
+const changed = (sizeBytes: number, expected: number): Reason => ({ code: 'changed', message: `has ${sizeBytes} bytes, and ${expected} were expected` });

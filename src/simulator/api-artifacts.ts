@@ -6,6 +6,9 @@ import type { Operation } from './http';
 import { hasResult, isThere, type SimJob } from './job';
 import type { SimulatorState } from './state';
 
+/** An artifact of at most so many bytes is sent as one piece. */
+const wholeBytes = 256 * 1024;
+
 /** Artifacts: /api-reference/artifacts. */
 export function artifactOperations(state: SimulatorState): Operation[] {
   const both = (noun: 'Job' | 'Project', path: string, jobsOf: (params: Record<string, string>) => SimJob[]): Operation[] =>
@@ -27,18 +30,28 @@ function jobsOfProject(state: SimulatorState, projectId: string): SimJob[] {
 function find(state: SimulatorState, jobs: SimJob[], path: unknown): SimArtifact {
   if (typeof path !== 'string') throw invalidRequest('path: must be given once');
   for (const job of jobs) {
-    const artifact = hasResult(job) && path.startsWith(`jobs/${job.id}/`) && findArtifact(job, path, state.settings.sheetArtifacts);
+    const artifact = hasResult(job) && path.startsWith(`jobs/${job.id}/`) && findArtifact(job, path);
     if (artifact) return artifact;
   }
   throw new ApiError(404, 'artifact_not_found', 'No result names this path.');
 }
 
 function send(artifact: SimArtifact, method: 'GET' | 'HEAD', reply: FastifyReply): FastifyReply {
-  let sizeBytes = 0;
-  for (const chunk of artifact.chunks()) sizeBytes += chunk.length;
+  const { sizeBytes, whole } = make(artifact);
   reply
     .header('content-type', 'application/octet-stream')
     .header('content-length', sizeBytes)
     .header('content-disposition', `attachment; filename="${artifact.fileName}"`);
-  return method === 'HEAD' ? reply.send() : reply.send(streamOf(artifact.chunks()));
+  return method === 'HEAD' ? reply.send() : reply.send(whole ?? streamOf(artifact.chunks()));
+}
+
+/** An artifact's size, and its bytes when they are few; many are made once more while they are sent. */
+function make(artifact: SimArtifact): { sizeBytes: number; whole: Buffer | null } {
+  const chunks: Buffer[] = [];
+  let sizeBytes = 0;
+  for (const chunk of artifact.chunks()) {
+    sizeBytes += chunk.length;
+    if (sizeBytes <= wholeBytes) chunks.push(chunk);
+  }
+  return { sizeBytes, whole: sizeBytes <= wholeBytes ? Buffer.concat(chunks) : null };
 }

@@ -108,7 +108,7 @@ function newJob(state: SimulatorState, project: SimProject, body: { externalId?:
     status: provisioningMs > 0 ? 'provisioning' : 'awaiting_uploads',
     gone: false, hidden: false, hold: fault?.hold ?? null, held: null, finishesFirst: fault?.finishesFirst ?? false,
     error: null, documents: [], creditsDebited: 0, creditsReserved: 0, alarm: null, completing: false, cancelling: false, cursor: 0,
-    resultBytes: fault?.resultBytes ?? 0, naturalResultBytes: null, history: [], callsAfterEnd: {},
+    sheetArtifacts: fault?.sheetArtifacts ?? state.settings.sheetArtifacts, resultBytes: fault?.resultBytes ?? 0, naturalResultBytes: null, history: [], callsAfterEnd: {},
   };
   return { job, provisioningMs };
 }

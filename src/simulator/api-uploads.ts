@@ -7,12 +7,13 @@ import { newDocument, refuseOverLimits, storedTwin, type NewFile } from './docum
 import { ApiError, invalidState, notFound } from './errors';
 import { discardAll, readForm, type ReceivedForm } from './form-upload';
 import type { Operation } from './http';
-import { metered, receive, type Received } from './intake';
+import { receive, type Received } from './intake';
 import { takesUploads, type SimDocument, type SimJob } from './job';
 import type { Lifecycle } from './lifecycle';
 import { registerFiles } from './registration';
 import { completeUploadsSchema, parseBody, registerUploadsSchema, uploadContentSchema } from './requests';
 import type { SimulatorState } from './state';
+import { metered } from './traffic';
 import { jobView } from './views';
 
 // The documentation names no limit; it recommends the route for small files only.

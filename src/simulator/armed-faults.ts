@@ -15,6 +15,7 @@ interface Armed<F extends Fault = Fault> {
 /** The scripted faults that are in force, in the order they were set; of several that match, the first one counts. */
 export class Faults {
   #armed: Armed[] = [];
+  readonly #untilCleared: (() => void)[] = [];
   readonly #now: () => number;
 
   constructor(now: () => number = Date.now) {
@@ -24,7 +25,7 @@ export class Faults {
   /** Sets a fault. */
   add(options: FaultOptions): void {
     const fault = faultSchema.parse(options);
-    const given = fault.times ?? (fault.kind === 'request' ? 1 : 0);
+    const given = fault.kind === 'storage' ? 0 : (fault.times ?? (fault.kind === 'request' ? 1 : 0));
     this.#armed.push({ fault, waiting: fault.kind === 'request' ? fault.nth - 1 : 0, left: given === 0 ? Infinity : given, endsAtMs: this.#now() + (fault.forMs ?? Infinity), due: 0 });
   }
 
@@ -37,6 +38,19 @@ export class Faults {
   /** Ends all. */
   clear(): void {
     this.#armed = [];
+    for (const goOn of this.#untilCleared.splice(0)) goOn();
+  }
+
+  /** Resolves at the next {@link clear}. */
+  cleared(): Promise<void> {
+    return new Promise((resolve) => this.#untilCleared.push(resolve));
+  }
+
+  /** Bytes that storage takes in a second, all connections together; undefined: as they come. */
+  storageRate(): number | undefined {
+    if (this.#armed.length === 0) return undefined;
+    this.#endOld();
+    return this.#armed.map(({ fault }) => fault).find((fault) => fault.kind === 'storage')?.bytesPerSecond;
   }
 
   /** What goes wrong with a request, and with the job it is about. */

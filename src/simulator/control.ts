@@ -86,6 +86,6 @@ function actOnJob(state: SimulatorState, lifecycle: Lifecycle, { job: name, acti
 }
 
 function countersView(state: SimulatorState): object {
-  const { requests, bytesReceived, refusedDigests, refusedSizes, webhooks } = state.counters;
-  return { requests, bytesReceived, refusedDigests, refusedSizes, webhooks, memoryBytes: process.memoryUsage.rss() };
+  const { requests, bytesReceived, uploadsAtOnce, refusedDigests, refusedSizes, webhooks } = state.counters;
+  return { requests, bytesReceived, uploadsAtOnce, refusedDigests, refusedSizes, webhooks, memoryBytes: process.memoryUsage.rss() };
 }

@@ -40,10 +40,10 @@ function jobOf(state: SimulatorState, request: FastifyRequest): SimJob | undefin
   return jobId === undefined ? undefined : state.jobs.get(jobId);
 }
 
-/** A fault with no effect but a delay leaves the answer as it is; one with none at all answers 500. */
+/** A fault with no effect but a delay or a stall leaves the answer as it is; one with none at all answers 500. */
 function answersItself(fault: RequestFault): boolean {
   if (fault.status !== undefined || fault.html || fault.body !== undefined) return true;
-  return fault.drop === undefined && fault.truncateBytes === undefined && fault.etag === undefined && fault.delayMs === undefined;
+  return fault.drop === undefined && fault.truncateBytes === undefined && fault.etag === undefined && fault.delayMs === undefined && fault.stallBytes === undefined;
 }
 
 function scripted(fault: RequestFault): { status: number; type: string; body: string } {

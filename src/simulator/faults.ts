@@ -36,6 +36,8 @@ const requestFaultSchema = z.strictObject({
   drop: z.enum(['before', 'after']).optional(),
   /** Cuts the connection after this many bytes of the answer's body. */
   truncateBytes: z.number().int().min(1).optional(),
+  /** Storage's PUTs: takes about so many bytes of the body, and then no more until the faults are cleared or the connection ends. */
+  stallBytes: z.number().int().min(0).optional(),
   /** The ETag of the answer instead of the right one; the body is as it was. */
   etag: z.string().optional(),
 });
@@ -62,6 +64,8 @@ const jobFaultSchema = z.strictObject({
   hold: z.enum(['preflighting', 'processing']).optional(),
   /** A cancel during `processing` comes too late: it is answered, and the job finishes. */
   finishesFirst: z.boolean().optional(),
+  /** Images of single sheets among the artifacts of a document, at most. */
+  sheetArtifacts: z.number().int().min(0).max(10_000).optional(),
   /** Fills the result up to this many bytes. */
   resultBytes: z.number().int().min(0).max(4 * 2 ** 30).optional(),
   /** Stands alone: ends the job as `failed`, at preflight (nothing is debited) or when half of its documents are done. */
@@ -118,8 +122,16 @@ const webhookFaultSchema = z.strictObject({
   delayMs: z.number().int().min(0).max(30 * 86_400_000).default(60_000),
 });
 
+/** A slow storage. */
+const storageFaultSchema = z.strictObject({
+  kind: z.literal('storage'),
+  forMs,
+  /** Bytes of PUTs that it takes in a second, all connections together, in real time. */
+  bytesPerSecond: z.number().int().min(1),
+});
+
 /** One scripted fault, as `POST /faults` takes it. */
-export const faultSchema = z.discriminatedUnion('kind', [requestFaultSchema, jobFaultSchema, documentFaultSchema, projectFaultSchema, webhookFaultSchema]);
+export const faultSchema = z.discriminatedUnion('kind', [requestFaultSchema, jobFaultSchema, documentFaultSchema, projectFaultSchema, webhookFaultSchema, storageFaultSchema]);
 /** See {@link faultSchema}. */
 export type Fault = z.infer<typeof faultSchema>;
 /** A fault as a caller writes it. */

@@ -2,9 +2,10 @@ import type { IncomingHttpHeaders } from 'node:http';
 import { finished, type Readable } from 'node:stream';
 import { Busboy, type BusboyInstance } from '@fastify/busboy';
 import { ApiError, invalidRequest } from './errors';
-import { metered, receive, type Received } from './intake';
+import { receive, type Received } from './intake';
 import { formMetadataSchema, parseBody, type FormMetadata } from './requests';
 import type { SimulatorState } from './state';
+import { metered } from './traffic';
 
 // The documentation only says "files under a few hundred MB" (/concepts/uploads).
 const maxFormBytes = 200_000_000;

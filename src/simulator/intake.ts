@@ -1,14 +1,13 @@
 import { createHash } from 'node:crypto';
 import { countPages, countPagesOf, type PageCount } from '../pdf/page-count';
-import type { Counters } from './counters';
 import type { StoredContent } from './job';
 import type { Settings } from './options';
 import type { Scratch, ScratchFile } from './scratch';
 
 /** Content up to this many bytes is kept in memory until its pages are counted. */
 const memoryBytes = 8 * 2 ** 20;
-// A PDF says so somewhere in its first 1,024 bytes, or no reader takes it for one.
-const headerBytes = 1024;
+/** A PDF says so somewhere in so many first bytes, or no reader takes it for one. */
+export const headerBytes = 1024;
 
 /** What an intake works with. */
 export interface IntakeTools {
@@ -26,44 +25,44 @@ export interface Received {
   discard(): Promise<void>;
 }
 
-/** Passes a request's bytes on, counting them. */
-export async function* metered(body: AsyncIterable<Buffer>, counters: Counters): AsyncGenerator<Buffer> {
-  for await (const chunk of body) {
-    counters.bytesReceived += chunk.length;
-    yield chunk;
-  }
+/** What is known of a body before it comes. */
+export interface Announced {
+  /** What will be too large for counting is not even begun to be kept. */
+  sizeBytes: number;
+  /** Its digest, which is believed: nothing is hashed. Default: it is hashed. */
+  trusted?: string | null;
 }
 
 /**
- * Reads a body to its end, hashing it. Only what may be a PDF, and is not too large for counting, is kept meanwhile. When its
- * size was announced (0: it was not), what will be too large is not even begun to be kept.
+ * Reads a body to its end, hashing it. Only what may be a PDF, and is not too large for counting, is kept meanwhile.
  *
  * @throws the stream's error; then nothing is kept
  */
-export async function receive(body: AsyncIterable<Buffer>, tools: IntakeTools, announcedBytes = 0): Promise<Received> {
+export async function receive(body: AsyncIterable<Buffer>, tools: IntakeTools, announced: Announced = { sizeBytes: 0 }): Promise<Received> {
+  const trusted = announced.trusted ?? null;
   const hash = createHash('sha256');
-  const keeper = new Keeper(tools, announcedBytes);
+  const keeper = new Keeper(tools, announced.sizeBytes);
   let sizeBytes = 0;
   try {
     for await (const chunk of body) {
       sizeBytes += chunk.length;
-      hash.update(chunk);
+      if (trusted === null) hash.update(chunk);
       await keeper.add(chunk);
     }
   } catch (error) {
     await keeper.discard();
     throw error;
   }
-  const sha256 = hash.digest('hex');
+  const sha256 = trusted ?? hash.digest('hex');
   return {
     sizeBytes,
     sha256,
-    store: async () => ({ sizeBytes, sha256, ...(await inspect(keeper, sizeBytes, tools.settings.bytesPerPage)) }),
+    store: () => inspect(keeper, sizeBytes, tools.settings.bytesPerPage),
     discard: () => keeper.discard(),
   };
 }
 
-async function inspect(keeper: Keeper, sizeBytes: number, bytesPerPage: number): Promise<Pick<StoredContent, 'pages' | 'problem'>> {
+async function inspect(keeper: Keeper, sizeBytes: number, bytesPerPage: number): Promise<StoredContent> {
   try {
     return toFinding(await keeper.countPages(sizeBytes), sizeBytes, bytesPerPage);
   } finally {
@@ -72,7 +71,7 @@ async function inspect(keeper: Keeper, sizeBytes: number, bytesPerPage: number):
 }
 
 /** What a page count says of stored content: a document too large to be counted has the estimated pages. */
-export function toFinding(count: PageCount, sizeBytes: number, bytesPerPage: number): Pick<StoredContent, 'pages' | 'problem'> {
+export function toFinding(count: PageCount, sizeBytes: number, bytesPerPage: number): StoredContent {
   if ('pages' in count) {
     return count.pages > 0 ? { pages: count.pages, problem: null } : { pages: 0, problem: { code: 'no_pages', message: 'The document has no pages.' } };
   }

@@ -1,5 +1,5 @@
 import type { Alarm } from './clock';
-import type { Parts } from './parts';
+import type { PartStore } from './part';
 
 /** Statuses of a job (/guides/polling-and-webhooks). */
 export const jobStatuses = [
@@ -32,8 +32,6 @@ export interface SimProject {
 
 /** What is known of content after it was received; the bytes themselves are gone. */
 export interface StoredContent {
-  sizeBytes: number;
-  sha256: string;
   /** 0 when there is a problem. */
   pages: number;
   problem: Problem | null;
@@ -54,7 +52,7 @@ export interface SimDocument {
   /** Its bytes came through the base64 route, whose own token counts. */
   base64: boolean;
   /** Of a multipart upload that is not complete. */
-  parts: Parts | null;
+  parts: PartStore | null;
   /** Part of what the completion call named. */
   included: boolean;
   /** Why its upload failed: declared by the client, or never mentioned. */
@@ -103,6 +101,8 @@ export interface SimJob {
   cancelling: boolean;
   /** Which of the included documents is in work. */
   cursor: number;
+  /** Images of single sheets among the artifacts of a document, at most. */
+  readonly sheetArtifacts: number;
   /** The size its result is filled up to; 0 for its natural one. */
   resultBytes: number;
   /** The size of its result before it is filled up, once somebody asked. */

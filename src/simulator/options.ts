@@ -49,6 +49,11 @@ export interface SimulatorOptions {
   bytesPerPage?: number;
   /** Content above this many bytes is hashed but not looked into: its pages are the estimate. Default 512 MiB. */
   countedBytes?: number;
+  /**
+   * Storage believes the registered digests: it counts the bytes of a signed PUT and compares sizes, but hashes nothing, and does not look into
+   * what comes in parts. For huge uploads, whose other side hashes on the same processors. Default false.
+   */
+  trustDigests?: boolean;
   /** Images of single sheets among the artifacts of a document, at most. Default 1. */
   sheetArtifacts?: number;
   /** Whether jobs with a `webhookUrl` send webhooks. Default true. */
@@ -84,6 +89,7 @@ export function settle(options: SimulatorOptions, randomKey: string): Settings {
     uploadTimeoutMs: options.uploadTimeoutMs ?? 60_000,
     bytesPerPage: options.bytesPerPage ?? 250_000,
     countedBytes: options.countedBytes ?? 512 * 2 ** 20,
+    trustDigests: options.trustDigests ?? false,
     sheetArtifacts: options.sheetArtifacts ?? 1,
     webhooks: options.webhooks ?? true,
   };

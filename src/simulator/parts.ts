@@ -1,31 +1,14 @@
 import { createHash } from 'node:crypto';
 import { ApiError } from './errors';
 import { receive, toFinding, type IntakeTools, type Received } from './intake';
+import { checkPart, etagOf, type ExpectedPart, type PartStore, type StoredPart } from './part';
 import type { ScratchFile } from './scratch';
 
-/** A part that was received whole. */
-export interface StoredPart {
-  sizeBytes: number;
-  sha256: string;
-  /** With its quotes. */
-  etag: string;
-}
-
-/** What a part must be. */
-export interface ExpectedPart {
-  sizeBytes: number;
-  /** Hex; null when the request does not say. */
-  sha256: string | null;
-}
-
-/** The ETag of content. Like that of an object store it says nothing that a client should rely on. */
-export const etagOf = (sha256: string): string => `"${sha256.slice(0, 32)}"`;
-
 /**
- * The parts of one multipart upload, in any order and at the same time. A part is a temporary file until the hash over the whole
+ * Parts that are looked into. A part is a temporary file until the hash over the whole
  * has reached it; of a document small enough for counting its pages, until the upload is complete.
  */
-export class Parts {
+export class Parts implements PartStore {
   readonly #stored = new Map<number, StoredPart>();
   readonly #files = new Map<number, ScratchFile>();
   readonly #tools: IntakeTools;
@@ -44,16 +27,11 @@ export class Parts {
     this.#hashAtOnce = sizeBytes > tools.settings.countedBytes;
   }
 
-  /** What is stored under this number. */
   get(partNumber: number): StoredPart | undefined {
     return this.#stored.get(partNumber);
   }
 
-  /**
-   * Takes a part; a repeat replaces it.
-   *
-   * @throws ApiError 400 when it is not what it should be; then an earlier one stays. 409 when the part is already part of the hash and was another one.
-   */
+  /** @throws ApiError 409, beside what every store throws, when the part is already part of the hash and was another one */
   async write(partNumber: number, body: AsyncIterable<Buffer>, expected: ExpectedPart): Promise<StoredPart> {
     if (this.#hashAtOnce && !this.#straight && !this.#discarded && partNumber === this.#hashedParts + 1) {
       return this.#writeStraight(partNumber, body, expected);
@@ -69,7 +47,6 @@ export class Parts {
     return part;
   }
 
-  /** The whole, put together from parts 1 to `count`, which must all be there. */
   async finish(count: number): Promise<Received> {
     if (!this.#hashAtOnce) return receive(this.#read(count), this.#tools);
     await this.#hashing;
@@ -77,10 +54,9 @@ export class Parts {
     const sha256 = this.#hash.copy().digest('hex');
     const problem = this.#looksLikePdf ? 'too_large' : 'not_pdf';
     const finding = toFinding({ problem, message: 'The document is not a PDF.' }, sizeBytes, this.#tools.settings.bytesPerPage);
-    return { sizeBytes, sha256, store: async () => ({ sizeBytes, sha256, ...finding }), discard: async () => undefined };
+    return { sizeBytes, sha256, store: async () => finding, discard: async () => undefined };
   }
 
-  /** Lets everything go. */
   async discard(): Promise<void> {
     this.#discarded = true;
     const files = [...this.#files.values()];
@@ -194,13 +170,4 @@ async function hashPart(body: AsyncIterable<Buffer>, take: (chunk: Buffer) => Pr
 
 function read(file: ScratchFile): AsyncIterable<Buffer> {
   return file.handle.createReadStream({ start: 0, autoClose: false });
-}
-
-function checkPart(part: StoredPart, expected: ExpectedPart): void {
-  if (part.sizeBytes !== expected.sizeBytes) {
-    throw new ApiError(400, 'IncompleteBody', `The part has ${part.sizeBytes} bytes instead of ${expected.sizeBytes}.`);
-  }
-  if (expected.sha256 !== null && part.sha256 !== expected.sha256) {
-    throw new ApiError(400, 'BadDigest', 'The SHA-256 of the part is another one.');
-  }
 }

@@ -1,5 +1,6 @@
 import { newDocument, refuseOverLimits, storedTwin } from './documents';
 import { Parts } from './parts';
+import { TrustedParts } from './trusted-parts';
 import type { SimDocument, SimJob } from './job';
 import type { RegisteredFile } from './requests';
 import type { SimulatorState } from './state';
@@ -43,7 +44,7 @@ function toDocument(state: SimulatorState, { fileName, contentType, classificati
   const mode = fileSize > state.settings.partThreshold ? 'multipart' : 'direct_put';
   const file = { fileName, contentType, classification: classification ?? null, sizeBytes: fileSize, sha256 };
   const document = newDocument(state, file, mode);
-  if (mode === 'multipart') document.parts = new Parts(fileSize, state);
+  if (mode === 'multipart') document.parts = state.settings.trustDigests ? new TrustedParts(sha256, state.settings.bytesPerPage) : new Parts(fileSize, state);
   return document;
 }
 

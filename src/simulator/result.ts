@@ -94,7 +94,7 @@ function documentPart(state: SimulatorState, job: SimJob, document: SimDocument)
   const classification = classificationOf(document);
   const successful = successfulPages(document);
   const pages = document.content?.pages ?? 0;
-  const artifacts = artifactsOf(job, document, state.settings.sheetArtifacts);
+  const artifacts = artifactsOf(job, document);
   const link = ({ type, path }: SimArtifact): object => ({
     type, url: `${state.apiUrl}/api/open/v1/jobs/${job.id}/artifact?path=${encodeURIComponent(path)}`,
   });

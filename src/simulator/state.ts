@@ -8,6 +8,7 @@ import { isThere, type SimJob, type SimProject } from './job';
 import { scopes, type Scope, type Settings } from './options';
 import { Scratch } from './scratch';
 import { Signer } from './signing';
+import { Throttle } from './traffic';
 
 // How long a key is remembered; the documentation names no length.
 const idempotencyMs = 24 * 3_600_000;
@@ -26,6 +27,8 @@ export class SimulatorState {
   readonly counters = new Counters();
   readonly faults = new Faults(() => this.clock.now());
   readonly scratch = new Scratch();
+  /** Bounds what storage takes. */
+  readonly throttle = new Throttle();
   readonly signer: Signer;
   readonly projects = new Map<string, SimProject>();
   /** In order of creation. */

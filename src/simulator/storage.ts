@@ -3,11 +3,12 @@ import { sendResult } from './api-jobs';
 import { refuseUnlessUploading, storeContent } from './api-uploads';
 import { ApiError, notFound } from './errors';
 import { createApp, type Operation } from './http';
-import { metered, receive } from './intake';
+import { receive } from './intake';
 import type { SimDocument, SimJob } from './job';
-import { etagOf, type StoredPart } from './parts';
+import { etagOf, type StoredPart } from './part';
 import { partRanges, requiredHeaders } from './registration';
 import type { SimulatorState } from './state';
+import { takenByStorage } from './traffic';
 
 type StorageRequest = Parameters<Operation['handle']>[0];
 
@@ -33,7 +34,8 @@ async function putObject(state: SimulatorState, request: StorageRequest, reply: 
     if (request.headers[name.toLowerCase()] !== value) throw new ApiError(403, 'SignatureDoesNotMatch', `The header ${name} must be sent as it was given.`);
   }
   checkLength(state, request, document.sizeBytes);
-  const received = await receive(metered(request.raw, state.counters), state, document.sizeBytes);
+  const { sizeBytes, sha256 } = document;
+  const received = await receive(takenByStorage(request, state), state, { sizeBytes, trusted: state.settings.trustDigests ? sha256 : null });
   await storeContent(state, document, received);
   return reply.header('etag', etagOf(document.sha256)).send();
 }
@@ -53,7 +55,7 @@ async function writePart(state: SimulatorState, request: StorageRequest, documen
   const checksum = request.headers['x-amz-checksum-sha256'];
   const sha256 = typeof checksum === 'string' ? Buffer.from(checksum, 'base64').toString('hex') : null;
   try {
-    return await document.parts!.write(part.partNumber, metered(request.raw, state.counters), { sizeBytes: part.sizeBytes, sha256 });
+    return await document.parts!.write(part.partNumber, takenByStorage(request, state), { sizeBytes: part.sizeBytes, sha256 });
   } catch (error) {
     if (error instanceof ApiError && error.code === 'BadDigest') state.counters.refusedDigests += 1;
     throw error;

@@ -140,3 +140,15 @@ test.each([1, 100_000, 200_001, 265_535, 5_000_003])('a result is filled up to %
   expect(Number(answer.headers['content-length'])).toBe(answer.bytes.length);
   expect(result.evidence.length).toBeGreaterThan(0);
 });
+
+test('a fault asks for images of more sheets; the text of many pages is sent in pieces', async () => {
+  await caller.fault({ kind: 'job', sheetArtifacts: 7, times: 1 });
+  const { id } = await caller.submit([{ fileName: 'a.pdf', content: makePdf({ pages: 400, marker: 'many' }), classification: 'plans' }]);
+  await caller.advance(10_000);
+  const { result } = await fetchResult(id);
+  expect(links(result).filter(({ type }) => type === 'sheet_image')).toHaveLength(7);
+  const text = await send('GET', links(result).find(({ type }) => type === 'text')!.url, null, { authorization: `Bearer ${simulator.apiKey}` });
+  expect(Number(text.headers['content-length'])).toBe(text.bytes.length);
+  expect(text.bytes.length).toBeGreaterThan(300_000);
+  expect((JSON.parse(text.bytes.toString()) as { pages: object[] }).pages).toHaveLength(400);
+});

@@ -24,6 +24,7 @@ export function addServices(program: Command, finish: Finish): void {
     .option('--job-ms <n>', 'time a job takes beside its pages; default 500', wholeNumber)
     .option('--page-ms <n>', 'time each page adds; default 2', wholeNumber)
     .option('--part-threshold <bytes>', 'files above this size are sent in parts; default 5000000000', wholeNumber)
+    .option('--trust-digests', 'storage counts bytes and compares sizes, but hashes nothing: for huge uploads')
     .option('--scripted-clock', 'time moves only by the control interface')
     .option('--verbose', 'one line a request on standard error');
   example(simulator, 'simulator --port 8080').action(async ({ json: _always, ...flags }: SimulatorFlags & { json?: boolean }) => {

@@ -1,6 +1,7 @@
 import type { Client } from '@temporalio/client';
 import type { PlangrepClient } from '../plangrep/client';
 import type { Pace } from './pace';
+import type { UploadEngine } from './upload/engine';
 import type { Seal } from '../store/seal';
 import type { Store } from '../store';
 
@@ -11,6 +12,8 @@ export interface Dependencies {
   seal: Seal;
   /** Shared by all activities of the process that call the API beside the API queue. */
   pace: Pace;
+  /** Shared by all uploads of the process. Default: one with the usual bounds, made with the activities. */
+  uploads?: UploadEngine;
   /** For the registered search attributes and the state of job workflows. */
   temporal: Client;
   settings: ActivitySettings;

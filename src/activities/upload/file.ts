@@ -5,6 +5,7 @@ import { parsePath } from '../../domain/source-path';
 import { hashFile } from '../../hashing';
 import { openInside } from '../plan/look';
 import { requireSameRoot, type SourceRoot } from '../plan/root';
+import type { Movement } from './stall';
 
 /** Read size, in bytes: large enough that a gigabyte costs few turns of the loop, small enough for many streams at once. */
 const chunkBytes = 256 * 1024;
@@ -19,6 +20,8 @@ export class UnsendableError extends Error {
 
 /** A document's file, open and checked against the plan. */
 export class SourceFile {
+  private hashing: Promise<unknown> = Promise.resolve();
+
   private constructor(
     readonly line: PlanLine,
     readonly sizeBytes: number,
@@ -45,20 +48,24 @@ export class SourceFile {
     }
   }
 
-  /** The bytes from `start` to `end` inclusive; the whole file by default. It ends early where the file does. */
-  async *read(start = 0, end = this.sizeBytes - 1): AsyncGenerator<Buffer> {
+  /** The bytes from `start` to `end` inclusive, as they are taken; the whole file by default. It ends early where the file does. */
+  async *read(movement: Movement, start = 0, end = this.sizeBytes - 1): AsyncGenerator<Buffer> {
     for (let at = start; at <= end; ) {
       // A buffer of its own for each chunk: the socket may still hold the last one.
-      const { bytesRead, buffer } = await this.handle.read(Buffer.allocUnsafe(Math.min(chunkBytes, end - at + 1)), 0, null, at);
+      const chunk = Buffer.allocUnsafe(Math.min(chunkBytes, end - at + 1));
+      const { bytesRead } = await movement.awaiting('source', this.handle.read(chunk, 0, chunk.length, at));
       if (bytesRead === 0) return;
       at += bytesRead;
-      yield buffer.subarray(0, bytesRead);
+      movement.moved(bytesRead);
+      yield chunk.subarray(0, bytesRead);
     }
   }
 
   /** SHA-256 of the whole file, lowercase hex. @throws UnsendableError when a list promised another one */
-  async sha256(signal: AbortSignal): Promise<string> {
-    const { sha256: digest } = await hashFile(this.handle.fd, { sizeBytes: this.sizeBytes, signal });
+  async sha256({ signal, moved }: Movement): Promise<string> {
+    const hashing = hashFile(this.handle.fd, { sizeBytes: this.sizeBytes, signal, onProgress: moved });
+    this.hashing = hashing.catch(() => undefined);
+    const { sha256: digest } = await hashing;
     await this.check();
     if (this.line.sha256 !== null && this.line.sha256 !== digest) throw changed('The content is not what the plan says (its SHA-256 differs)');
     return digest;
@@ -70,7 +77,9 @@ export class SourceFile {
     if (size !== this.sizeBytes || mtimeMs !== this.opened.mtimeMs || String(ino) !== this.opened.inode) throw changed('The file changed while it was read');
   }
 
+  /** Resolves once nothing reads it any more: never, when a read hangs. */
   async close(): Promise<void> {
+    await this.hashing;
     await this.handle.close();
   }
 }

@@ -5,9 +5,11 @@ import { BodyLengthError } from '../../plangrep/errors';
 import { maxFormBytes, unconfirmedFiles } from '../../plangrep/form';
 import { UnsendableError } from './file';
 import type { SourceFile } from './file';
-import { isOurs, settleSent, streamsPerJob, withFile } from './job-upload';
+import { digestOf, isOurs, onStream, settleSent, withFile } from './job-upload';
 import type { JobUpload } from './job-upload';
 import { runPool } from './pool';
+import type { Movement } from './stall';
+import { streamsPerJob } from './streams';
 
 /** Room for the form's own lines, in bytes, within what one request may carry. */
 const envelopeBytes = 64 * 1024;
@@ -20,7 +22,7 @@ const maxFileBytes = maxFormBytes - envelopeBytes;
 export async function uploadForm(upload: JobUpload, lines: PlanLine[]): Promise<void> {
   const arrived = await arrivedNames(upload);
   await runPool(lines, streamsPerJob, async (line) => {
-    const sent = await upload.ledger.sentDocument(line.seq);
+    const sent = upload.ledger.sentDocument(line.seq);
     if (sent || arrived.has(line.fileName)) return settleSent(upload, line, sent?.documentId ?? null, sent?.sha256 ?? null);
     await withFile(upload, line, async (file) => {
       if (await isClaimed(upload, line, file)) await sendForm(upload, line, file);
@@ -30,7 +32,8 @@ export async function uploadForm(upload: JobUpload, lines: PlanLine[]): Promise<
 
 /** A form upload hashes while it sends; a claim needs the digest before. */
 async function isClaimed(upload: JobUpload, line: PlanLine, file: SourceFile): Promise<boolean> {
-  return upload.claimant === null || isOurs(upload, line, line.sha256 ?? (await file.sha256(upload.signal)));
+  if (upload.claimant === null) return true;
+  return isOurs(upload, line, line.sha256 ?? (await upload.engine.hashing.run(upload, upload.signal, () => digestOf(upload, line, file))));
 }
 
 /** Names of the files that earlier attempts brought to the job; none when this is the first. */
@@ -43,39 +46,44 @@ async function arrivedNames({ deps, ref, remote, signal }: JobUpload): Promise<S
 }
 
 async function sendForm(upload: JobUpload, line: PlanLine, file: SourceFile): Promise<void> {
-  const { deps, ref, remote, ledger, signal } = upload;
+  const { deps, signal } = upload;
   if (file.sizeBytes > maxFileBytes) {
     throw new UnsendableError({ code: 'too_large', message: `A form upload takes files of at most ${maxFileBytes} bytes; use signed uploads` });
   }
-  const hash = createHash('sha256');
-  await deps.pace.wait(signal);
-  const form = {
-    fileName: line.fileName,
-    contentType: line.contentType,
-    sizeBytes: file.sizeBytes,
-    open: () => hashed(file, hash),
-    ...(line.classification && { classification: line.classification }),
-    ...(line.sha256 && { sha256: line.sha256 }),
-  };
   try {
-    const answer = await deps.plangrep.uploadFiles(remote.jobId, [form], { flowId: `${ref.batchId}/${jobName(ref.job)}/${line.seq}`, signal });
-    if (unconfirmedFiles([form], answer).length > 0) {
-      throw new UnsendableError({ code: 'remote_error', message: `Plangrep took the request but does not list the file (${answer.status ?? 'no status'})` });
-    }
-    const documentId = answer.uploads[0]?.documentId ?? null;
-    await file.check();
-    const sha256 = hash.digest('hex');
-    await ledger.markSent(line.seq, { documentId, etag: null, sha256 });
-    settleSent(upload, line, documentId, sha256);
+    await onStream(upload, { line, to: 'Plangrep', pause: () => deps.pace.wait(signal) }, (movement) => postForm(upload, file, movement));
   } catch (error) {
     if (error instanceof BodyLengthError) throw new UnsendableError({ code: 'changed', message: 'The file changed while it was sent' });
     throw error;
   }
 }
 
+async function postForm(upload: JobUpload, file: SourceFile, movement: Movement): Promise<void> {
+  const { deps, ref, remote, ledger } = upload;
+  const { line } = file;
+  const hash = createHash('sha256');
+  const form = {
+    fileName: line.fileName,
+    contentType: line.contentType,
+    sizeBytes: file.sizeBytes,
+    open: () => hashed(file.read(movement), hash),
+    ...(line.classification && { classification: line.classification }),
+    ...(line.sha256 && { sha256: line.sha256 }),
+  };
+  const answer = await deps.plangrep.uploadFiles(remote.jobId, [form], { flowId: `${ref.batchId}/${jobName(ref.job)}/${line.seq}`, signal: movement.signal });
+  if (unconfirmedFiles([form], answer).length > 0) {
+    throw new UnsendableError({ code: 'remote_error', message: `Plangrep took the request but does not list the file (${answer.status ?? 'no status'})` });
+  }
+  const documentId = answer.uploads[0]?.documentId ?? null;
+  await file.check();
+  const sha256 = hash.digest('hex');
+  await movement.awaiting('archive', ledger.markSent(line.seq, { documentId, etag: null, sha256 }));
+  settleSent(upload, line, documentId, sha256);
+}
+
 /** The file's bytes, hashed as they pass: a form upload reads them once. */
-async function* hashed(file: SourceFile, hash: Hash): AsyncGenerator<Buffer> {
-  for await (const chunk of file.read()) {
+async function* hashed(chunks: AsyncIterable<Buffer>, hash: Hash): AsyncGenerator<Buffer> {
+  for await (const chunk of chunks) {
     hash.update(chunk);
     yield chunk;
   }

@@ -13,18 +13,23 @@ import { liveness } from '../ledger';
 import type { Claimant } from '../ledger';
 import { readJobLines, readPlan } from '../plan';
 import { openRoot } from '../plan/root';
+import { createUploadEngine, type UploadEngine } from './engine';
 import { uploadForm } from './form';
-import type { JobUpload } from './job-upload';
+import { watch, type JobUpload } from './job-upload';
 import { Ledger } from './ledger';
 import { uploadSigned } from './signed';
 
-/** How often an upload tells that it lives, in ms; the SDK sends what the heartbeat timeout allows. */
+/**
+ * How often an upload tells that it lives, in ms; the SDK sends what the heartbeat timeout allows. It needs no look at what is done: each
+ * step is watched, and one that stands still ends the attempt.
+ */
 const heartbeatEveryMs = 10_000;
 
 type Request = Parameters<TransferActivities['uploadDocuments']>[0];
 
 /** The activity that sends a job's documents. */
 export function createUploadActivities(deps: Dependencies): Pick<TransferActivities, 'uploadDocuments'> {
+  const engine = deps.uploads ?? createUploadEngine();
   return {
     async uploadDocuments(request): Promise<UploadedJob> {
       const done = await readRecords(deps, request);
@@ -32,7 +37,7 @@ export function createUploadActivities(deps: Dependencies): Pick<TransferActivit
       const pulse = setInterval(() => heartbeat(), heartbeatEveryMs);
       try {
         await requireOpenJob(deps, request);
-        return totals(await send(deps, request));
+        return totals(await send(deps, engine, request));
       } finally {
         clearInterval(pulse);
       }
@@ -40,11 +45,27 @@ export function createUploadActivities(deps: Dependencies): Pick<TransferActivit
   };
 }
 
-async function send(deps: Dependencies, request: Request): Promise<UploadRecord[]> {
-  const { batchId, job, remote } = request;
-  const lines = await readJobLines(deps.store, batchId, job);
+async function send(deps: Dependencies, engine: UploadEngine, request: Request): Promise<UploadRecord[]> {
+  const { batchId, job } = request;
   const stop = new AbortController();
+  const running = { engine, signal: AbortSignal.any([cancellationSignal(), stop.signal]) };
+  const what = `Job ${job}`;
+  try {
+    const { upload, lines } = await watch(running, { what, awaits: 'archive' }, () => prepare(deps, running, request));
+    await (request.upload === 'form' ? uploadForm : uploadSigned)(upload, lines);
+    const records = lines.map((line) => upload.records.get(line.seq) ?? unsettled(line));
+    await watch(running, { what, awaits: 'archive' }, () => deps.store.write(jobKeys(batchId, job).uploads, jsonLines(records)));
+    return records;
+  } finally {
+    // What still hashes ahead after a failure has no use any more.
+    stop.abort();
+  }
+}
+
+async function prepare(deps: Dependencies, running: Pick<JobUpload, 'engine' | 'signal'>, request: Request): Promise<{ upload: JobUpload; lines: PlanLine[] }> {
+  const { batchId, job, remote } = request;
   const upload: JobUpload = {
+    ...running,
     deps,
     ref: { batchId, job },
     remote,
@@ -52,18 +73,9 @@ async function send(deps: Dependencies, request: Request): Promise<UploadRecord[
     ledger: await Ledger.open(deps, { batchId, job }),
     limits: await remoteLimits(deps, request),
     claimant: request.skipProcessed ? await claimantOf(deps, request) : null,
-    signal: AbortSignal.any([cancellationSignal(), stop.signal]),
     records: new Map(),
   };
-  try {
-    await (request.upload === 'form' ? uploadForm : uploadSigned)(upload, lines);
-  } finally {
-    // What still hashes ahead after a failure has no use any more.
-    stop.abort();
-  }
-  const records = lines.map((line) => upload.records.get(line.seq) ?? unsettled(line));
-  await deps.store.write(jobKeys(batchId, job).uploads, jsonLines(records));
-  return records;
+  return { upload, lines: await readJobLines(deps.store, batchId, job) };
 }
 
 async function claimantOf({ store, temporal }: Dependencies, { projectId, batchId, job, remote }: Request): Promise<Claimant> {

@@ -5,15 +5,15 @@ import type { Dependencies } from '../dependencies';
 import { claim, skippedReason } from '../ledger';
 import type { Claimant } from '../ledger';
 import type { SourceRoot } from '../plan/root';
+import type { UploadEngine } from './engine';
 import { SourceFile, UnsendableError } from './file';
 import type { Ledger } from './ledger';
-
-/** Documents of one job that are sent at the same time. */
-export const streamsPerJob = 4;
+import { watched, type Movement, type WatchOptions } from './stall';
 
 /** One job's upload while it runs. */
 export interface JobUpload {
   deps: Dependencies;
+  engine: UploadEngine;
   ref: JobRef;
   remote: RemoteJob;
   /** The plan's root. */
@@ -42,7 +42,8 @@ export function settleUnsent(upload: JobUpload, { seq, sizeBytes }: PlanLine, re
 
 /** Whether the content is this job's to send. If another batch has it, the document is settled as skipped. */
 export async function isOurs(upload: JobUpload, line: PlanLine, sha256: string): Promise<boolean> {
-  const elsewhere = upload.claimant && (await claim(upload.deps.store, upload.claimant, { seq: line.seq, sha256 }));
+  const { claimant } = upload;
+  const elsewhere = claimant && (await watch(upload, { what: line.fileName, awaits: 'archive' }, () => claim(upload.deps.store, claimant, { seq: line.seq, sha256 })));
   if (elsewhere) settleUnsent(upload, line, skippedReason(elsewhere), sha256);
   return !elsewhere;
 }
@@ -54,12 +55,39 @@ export async function isOurs(upload: JobUpload, line: PlanLine, sha256: string):
 export async function withFile(upload: JobUpload, line: PlanLine, work: (file: SourceFile) => Promise<void>): Promise<void> {
   let file: SourceFile | null = null;
   try {
-    file = await SourceFile.open(upload.root, line);
+    file = await watchSource(upload, line, () => SourceFile.open(upload.root, line));
     await work(file);
   } catch (error) {
     if (!(error instanceof UnsendableError)) throw error;
     settleUnsent(upload, line, error.reason);
   } finally {
-    await file?.close();
+    // Not waited for: it ends after a read that hangs.
+    file?.close().catch(() => undefined);
   }
 }
+
+/** SHA-256 of a document's file. The caller has a turn of `engine.hashing`. @throws what {@link SourceFile.sha256} does */
+export const digestOf = (upload: JobUpload, line: PlanLine, file: SourceFile): Promise<string> => watchSource(upload, line, (movement) => file.sha256(movement));
+
+/** Sends on a stream, in the job's turn. Who pauses before it begins does so outside of `send`, which is watched. */
+export function onStream(
+  upload: JobUpload,
+  { line, to, pause }: { line: PlanLine; to: 'storage' | 'Plangrep'; pause?: () => Promise<void> },
+  send: (movement: Movement) => Promise<void>,
+): Promise<void> {
+  const { streams } = upload.engine;
+  return streams.run(upload, upload.signal, async () => {
+    await pause?.();
+    await watch(upload, { what: line.fileName, awaits: to, onMoved: (bytes) => streams.moved(bytes) }, send);
+  });
+}
+
+const watchSource = <T>(upload: JobUpload, line: PlanLine, work: (movement: Movement) => Promise<T>): Promise<T> =>
+  watch(upload, { what: line.fileName, awaits: 'source' }, work);
+
+/** Runs a step of the upload that must not stand still. */
+export const watch = <T>(
+  { signal, engine }: Pick<JobUpload, 'signal' | 'engine'>,
+  options: Omit<WatchOptions, 'signal' | 'limitMs'>,
+  work: (movement: Movement) => Promise<T>,
+): Promise<T> => watched({ ...options, signal, limitMs: engine.stallLimitMs }, work);

@@ -1,9 +1,11 @@
+import { randomUUID } from 'node:crypto';
 import { z } from 'zod';
 import type { JobRef } from '../../contract/activities';
 import { jobKeys } from '../../contract/keys';
 import { externalId } from '../../contract/messages';
-import { findJson, readBytes } from '../../store/jsonl';
+import { findJson, readBytes, readJson } from '../../store/jsonl';
 import type { Dependencies } from '../dependencies';
+import { GroupCommit } from './group-commit';
 
 const instructionSchema = z.discriminatedUnion('mode', [
   z.object({
@@ -33,6 +35,9 @@ const sentSchema = z.object({ documentId: z.string().nullable(), etag: z.string(
 /** What is kept of a sent document or part. */
 export type Sent = z.infer<typeof sentSchema>;
 
+const sentDocumentSchema = sentSchema.extend({ seq: z.number().int() });
+type SentDocument = z.infer<typeof sentDocumentSchema>;
+
 /** A multipart record for the completion call. */
 export interface SentPart {
   partNumber: number;
@@ -44,7 +49,8 @@ const maxSliceBytes = 64 * 1024 * 1024;
 
 /**
  * What one job has registered and sent, in the store: it survives the process at any moment. A document or part counts as
- * sent once its record is written, and only for the registration it was sent under.
+ * sent once its record is written, and only for the registration it was sent under. Records of documents that end while another
+ * one is written are written together, under names that no other process uses.
  */
 export class Ledger {
   /** The newest registration of each document. */
@@ -52,6 +58,8 @@ export class Ledger {
   /** Documents registered and given up since: they count against the job's limits and are declared failed at its completion. */
   readonly superseded: Registration[] = [];
   private readonly keys;
+  private readonly sent: SentDocument[] = [];
+  private readonly commits = new GroupCommit<SentDocument>((documents) => this.writeSent(documents));
   private slices = 0;
 
   private constructor(
@@ -69,6 +77,7 @@ export class Ledger {
       ledger.add(sliceSchema.parse(JSON.parse(deps.seal.open(sealed, ledger.context))));
       ledger.slices += 1;
     }
+    for await (const { key } of deps.store.list(ledger.keys.sent)) ledger.sent.push(...(await readSent(deps, key)));
     return ledger;
   }
 
@@ -81,15 +90,14 @@ export class Ledger {
   }
 
   /** The record of a document sent under this registration (or by form, with any), or null. */
-  async sentDocument(seq: number): Promise<Sent | null> {
-    const sent = await findJson(this.deps.store, this.sentKey(seq), sentSchema);
+  sentDocument(seq: number): Sent | null {
     const current = this.registrations.get(seq)?.instruction.documentId;
-    return sent && (current === undefined || sent.documentId === current) ? sent : null;
+    return this.sent.findLast((one) => one.seq === seq && (current === undefined || one.documentId === current)) ?? null;
   }
 
   /** Records a document as sent. */
   async markSent(seq: number, sent: Sent): Promise<void> {
-    await this.deps.store.write(this.sentKey(seq), JSON.stringify(sent));
+    await this.commits.add({ seq, ...sent });
   }
 
   /** The parts sent under the document's newest registration, in order. */
@@ -127,11 +135,19 @@ export class Ledger {
     return externalId(this.ref.batchId, this.ref.job, 1);
   }
 
-  private sentKey(seq: number): string {
-    return `${this.keys.sent}/${seq}`;
+  private async writeSent(documents: SentDocument[]): Promise<void> {
+    await this.deps.store.createIfAbsent(`${this.keys.sent}/${Date.now()}-${randomUUID()}`, JSON.stringify(documents));
+    this.sent.push(...documents);
   }
 
   private partKey(seq: number, part: number): string {
     return `${this.keys.sent}-parts/${seq}/${part}`;
   }
+}
+
+/** One record, or several. Version 0.1.0 wrote one an object, under the document's number. */
+async function readSent({ store }: Pick<Dependencies, 'store'>, key: string): Promise<SentDocument[]> {
+  const name = key.slice(key.lastIndexOf('/') + 1);
+  if (!/^\d+$/.test(name)) return readJson(store, key, z.array(sentDocumentSchema));
+  return [{ seq: Number(name), ...(await readJson(store, key, sentSchema)) }];
 }

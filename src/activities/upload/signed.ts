@@ -1,63 +1,69 @@
 import type { PlanLine } from '../../contract/archive';
-import { BodyLengthError, needsNewRegistration, RejectedError, TransportError } from '../../plangrep/errors';
 import type { RegisterFile } from '../../plangrep/client';
-import { UnsendableError } from './file';
-import type { SourceFile } from './file';
-import { isOurs, settleSent, settleUnsent, streamsPerJob, withFile } from './job-upload';
+import { digestOf, isOurs, settleSent, settleUnsent, watch, withFile } from './job-upload';
 import type { JobUpload } from './job-upload';
 import type { Registration } from './ledger';
 import { runPool } from './pool';
-import { sliceLength, unknownPace } from './slices';
+import { sendDocument } from './send';
+import { observe, sliceLength, unknownPace } from './slices';
+import { streamsPerJob } from './streams';
 
-/** How often a document is sent again when storage says its bytes did not arrive as they were. */
-const maxRefusals = 3;
 /** A signed URL is not used in its last moments, in ms. */
 const expiryMarginMs = 30_000;
 
 /** A document that is ready to be registered. */
-interface Hashed {
+export interface Hashed {
   line: PlanLine;
   sha256: string;
 }
 
-/** Sends documents by registered upload: a slice is hashed while the one before it is sent. */
+/** A document that is hashed, or will be in its turn; null when it was settled instead. */
+interface Ahead {
+  line: PlanLine;
+  hashed: Promise<Hashed | null>;
+}
+
+/**
+ * Sends documents by registered upload. Slices follow one another, each sized by what was seen of those before it; hashing does not
+ * wait for them.
+ */
 export async function uploadSigned(upload: JobUpload, lines: PlanLine[]): Promise<void> {
   const pace = unknownPace();
-  let rest = lines;
-  const hashNext = () => {
-    const slice = rest.slice(0, sliceLength(rest.map(({ sizeBytes }) => sizeBytes ?? 0), pace));
-    rest = rest.slice(slice.length);
-    return hashSlice(upload, slice);
-  };
-  let ahead = hashNext();
-  for (let slice = await ahead; slice.length > 0 || rest.length > 0; slice = await ahead) {
+  const rest = await hashAhead(upload, lines);
+  while (rest.length > 0) {
+    const length = sliceLength(rest.map(({ line }) => line.sizeBytes ?? 0), pace);
+    const slice = (await Promise.all(rest.splice(0, length).map(({ hashed }) => hashed))).flatMap((one) => one ?? []);
     await registerMissing(upload, slice, pace);
-    ahead = hashNext();
-    // The next slice's failure is thrown when its turn comes.
-    ahead.catch(() => {});
-    const startedAt = Date.now();
-    await runPool(slice, streamsPerJob, (hashed) => sendDocument(upload, hashed));
-    const bytes = slice.reduce((sum, { line }) => sum + (line.sizeBytes ?? 0), 0);
-    pace.bytesPerSecond = Math.max(1, (bytes * 1000) / Math.max(1, Date.now() - startedAt));
+    const startedAt = performance.now();
+    await runPool(slice, streamsPerJob, (hashed) => sendDocument(upload, hashed, () => register(upload, [hashed])));
+    observe(pace, slice.reduce((sum, { line }) => sum + (line.sizeBytes ?? 0), 0), performance.now() - startedAt);
   }
 }
 
-/** Those of the slice that are still to be sent, with their digests, each claimed. One that is registered already is not read again. */
-async function hashSlice(upload: JobUpload, slice: PlanLine[]): Promise<Hashed[]> {
-  const hashed: Hashed[] = [];
-  await runPool(slice, streamsPerJob, async (line) => {
+/** Begins to hash, in their order, all documents that are still to be sent. One that is registered already is not read again. */
+async function hashAhead(upload: JobUpload, lines: PlanLine[]): Promise<Ahead[]> {
+  const ahead: Ahead[] = [];
+  for (const line of lines) {
     const known = upload.ledger.registrations.get(line.seq);
-    if (known) {
-      if (!(await isOurs(upload, line, known.sha256))) return;
-      if (await upload.ledger.sentDocument(line.seq)) return settleSent(upload, line, known.instruction.documentId, known.sha256);
-      return void hashed.push({ line, sha256: known.sha256 });
-    }
-    await withFile(upload, line, async (file) => {
-      const sha256 = await file.sha256(upload.signal);
-      if (await isOurs(upload, line, sha256)) hashed.push({ line, sha256 });
-    });
-  });
-  return hashed.sort((a, b) => a.line.seq - b.line.seq);
+    if (!known) ahead.push({ line, hashed: hash(upload, line) });
+    else if (!(await isOurs(upload, line, known.sha256))) continue;
+    else if (upload.ledger.sentDocument(line.seq)) settleSent(upload, line, known.instruction.documentId, known.sha256);
+    else ahead.push({ line, hashed: Promise.resolve({ line, sha256: known.sha256 }) });
+  }
+  // A failure is thrown when its document's turn comes.
+  for (const { hashed } of ahead) hashed.catch(() => undefined);
+  return ahead;
+}
+
+async function hash(upload: JobUpload, line: PlanLine): Promise<Hashed | null> {
+  let hashed: Hashed | null = null;
+  await upload.engine.hashing.run(upload, upload.signal, () =>
+    withFile(upload, line, async (file) => {
+      const sha256 = await digestOf(upload, line, file);
+      if (await isOurs(upload, line, sha256)) hashed = { line, sha256 };
+    }),
+  );
+  return hashed;
 }
 
 /** Registers those that have no instructions that can still be used. */
@@ -80,7 +86,8 @@ async function register(upload: JobUpload, wanted: Hashed[], pace?: { urlLifeMs:
   const askedAt = Date.now();
   const { uploads } = await deps.plangrep.registerUploads(remote.jobId, fitting.map(toRegisterFile), { signal });
   if (uploads.length !== fitting.length) throw new Error(`Job ${ref.job}: ${fitting.length} files registered, ${uploads.length} instructions came back`);
-  await ledger.register(fitting.map(({ line, sha256 }, index) => ({ seq: line.seq, sha256, sizeBytes: line.sizeBytes ?? 0, instruction: uploads[index]! })));
+  const slice = fitting.map(({ line, sha256 }, index) => ({ seq: line.seq, sha256, sizeBytes: line.sizeBytes ?? 0, instruction: uploads[index]! }));
+  await watch(upload, { what: 'Writing down a registration', awaits: 'archive' }, () => ledger.register(slice));
   const ends = uploads.flatMap(({ expiresAt }) => (expiresAt ? Date.parse(expiresAt) - askedAt : []));
   if (pace && ends.length > 0) pace.urlLifeMs = Math.max(1, Math.min(...ends));
 }
@@ -107,54 +114,4 @@ function withinLimits(upload: JobUpload, wanted: Hashed[]): Hashed[] {
     settleUnsent(upload, line, { code: 'remote_error', message }, sha256);
     return false;
   });
-}
-
-/** Sends one document; a URL that storage refuses as expired leads to one new registration. */
-async function sendDocument(upload: JobUpload, hashed: Hashed): Promise<void> {
-  const { line, sha256 } = hashed;
-  if (upload.records.has(line.seq)) return;
-  await withFile(upload, line, async (file) => {
-    for (let refusals = 0; ; refusals += 1) {
-      const registration = upload.ledger.registrations.get(line.seq)!;
-      try {
-        await sendRegistered(upload, file, registration);
-        await upload.ledger.markSent(line.seq, { documentId: registration.instruction.documentId, etag: null, sha256 });
-        return settleSent(upload, line, registration.instruction.documentId, sha256);
-      } catch (error) {
-        await explain(file, error, refusals);
-        if (needsNewRegistration(error)) await register(upload, [hashed]);
-        if (upload.records.has(line.seq)) return;
-      }
-    }
-  });
-}
-
-/** Passes what is worth another try in place; throws the rest. */
-async function explain(file: SourceFile, error: unknown, refusals: number): Promise<void> {
-  if (error instanceof BodyLengthError) throw new UnsendableError({ code: 'changed', message: 'The file changed while it was sent' });
-  if (!(error instanceof RejectedError) || error.origin !== 'storage') throw error;
-  await file.check();
-  if (refusals + 1 >= maxRefusals) {
-    throw new UnsendableError({ code: 'remote_error', message: `Storage refused the document ${maxRefusals} times: ${error.message}` });
-  }
-}
-
-async function sendRegistered(upload: JobUpload, file: SourceFile, registration: Registration): Promise<void> {
-  const { deps, signal, ledger } = upload;
-  const { instruction } = registration;
-  if (instruction.mode === 'direct_put') {
-    if (instruction.url !== null) {
-      await deps.plangrep.putSigned(instruction.url, { headers: instruction.headers, body: file.read(), sizeBytes: file.sizeBytes, signal });
-    }
-    return file.check();
-  }
-  const done = new Set((await ledger.sentParts(registration)).map(({ partNumber }) => partNumber));
-  for (const { partNumber, url, startByte, endByte } of instruction.parts) {
-    if (done.has(partNumber)) continue;
-    const body = file.read(startByte, endByte);
-    const { etag } = await deps.plangrep.putSigned(url, { headers: {}, body, sizeBytes: endByte - startByte + 1, signal });
-    await file.check();
-    if (etag === null) throw new TransportError(`Storage took part ${partNumber} without an ETag, which its completion needs`);
-    await ledger.markPart(registration, { partNumber, etag });
-  }
 }

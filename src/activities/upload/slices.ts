@@ -1,7 +1,9 @@
-/** Bytes a second that are assumed before anything has been sent. */
-const assumedBytesPerSecond = 10_000_000;
+/** Bytes a second that are assumed before much was sent: what a job sends first is in before its URLs expire at half of that too. */
+const assumedBytesPerSecond = 2_000_000;
 /** Life of a signed URL that is assumed before one was seen, in ms. */
 const assumedLifeMs = 15 * 60_000;
+/** Fewer bytes say more about round trips than about the rate. */
+const tellingBytes = 64_000_000;
 /** A registration call takes at most this many files (/api-reference/uploads/register-uploads). */
 export const maxSliceFiles = 100;
 
@@ -13,6 +15,11 @@ export interface TransferPace {
 
 /** Before anything was seen. */
 export const unknownPace = (): TransferPace => ({ bytesPerSecond: assumedBytesPerSecond, urlLifeMs: assumedLifeMs });
+
+/** Takes note of how long it took to send so many bytes. */
+export function observe(pace: TransferPace, bytes: number, ms: number): void {
+  if (bytes >= tellingBytes) pace.bytesPerSecond = Math.max(1, (bytes * 1000) / Math.max(1, ms));
+}
 
 /**
  * How many of the first documents are registered together: at most 100, and no more bytes than can be sent within half of

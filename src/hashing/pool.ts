@@ -1,3 +1,4 @@
+import { setMaxListeners } from 'node:events';
 import { availableParallelism } from 'node:os';
 import { HashingThread, type FileHash, type HashOptions, type ThreadOptions } from './thread';
 
@@ -36,6 +37,8 @@ export class HashingPool {
     const { signal } = options;
     return new Promise((resolve, reject) => {
       if (signal?.aborted) return reject(signal.reason as Error);
+      // Many files of one job listen to one signal, which is no leak.
+      if (signal) setMaxListeners(0, signal);
       const waiting: Waiting = {
         begin: (thread) => {
           signal?.removeEventListener('abort', giveUp);

@@ -112,6 +112,14 @@ describe('turns', () => {
 });
 
 describe('an abort', () => {
+  it('may be one for many files', async () => {
+    const warn = jest.spyOn(process, 'emitWarning').mockReturnValue();
+    const { signal } = new AbortController();
+    await Promise.all(Array.from({ length: 30 }, () => hashFile(sparseFile(5), { sizeBytes: 5, signal })));
+    expect(warn).not.toHaveBeenCalled();
+    warn.mockRestore();
+  });
+
   it('before the start, while waiting for a place, and under way ends in its reason, and the pool goes on', async () => {
     const pool = poolWith({ threads: 1, filesPerThread: 1, turnMs: 1 });
     await expect(pool.hash(sparseFile(1), { sizeBytes: 1, signal: AbortSignal.abort(new Error('before')) })).rejects.toThrow('before');

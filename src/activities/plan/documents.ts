@@ -129,7 +129,9 @@ async function* planBytes(
 ): AsyncGenerator<Buffer> {
   const { sink, signal, onProgress } = options;
   for (const line of packed.lines()) {
-    if (sink) await sink(line);
+    const taken = sink?.(line);
+    // A turn of the loop for each line would take longer than the line.
+    if (taken) await taken;
     const chunk = writer.add(line);
     if (!chunk) continue;
     signal?.throwIfAborted();

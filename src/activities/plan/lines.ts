@@ -10,6 +10,7 @@ const chunkBytes = 256 * 1024;
 
 /** What becomes of one document. */
 type Fate = { kind: 'sent' } | { kind: 'rejected' | 'skipped'; reason: Reason } | { kind: 'duplicate'; original: number };
+const sentFate: Fate = { kind: 'sent' };
 
 /** A packed table: the lines of plan.jsonl, and what they add up to. */
 export class PackedTable {
@@ -57,7 +58,8 @@ export class PackedTable {
   *lines(): Generator<PlanLine> {
     let names = new JobNames();
     let job = 0;
-    for (const [at, document] of this.order.entries()) {
+    for (let at = 0; at < this.order.length; at += 1) {
+      const document = this.order[at]!;
       if (this.jobOf[document] !== job) names = new JobNames();
       job = this.jobOf[document]!;
       yield this.line(at + 1, document, job > 0 ? names : null);
@@ -114,7 +116,7 @@ export class PackedTable {
     const original = this.table.original(document);
     const reason = this.table.reason(document) ?? this.unfit(original ?? document);
     if (reason) return { kind: 'rejected', reason };
-    return original === null ? { kind: 'sent' } : { kind: 'duplicate', original };
+    return original === null ? sentFate : { kind: 'duplicate', original };
   }
 
   private unfit(document: number): Reason | null {

@@ -1,12 +1,10 @@
-import { Readable } from 'node:stream';
+import { once } from 'node:events';
 import { parse } from 'csv-parse';
 import type { CsvError } from 'csv-parse';
 import { listedDocumentSchema } from '../../contract/batch';
 import type { BrokenLines } from './broken-lines';
-import { listLines, maxListLineBytes, tooLongLine } from './list-lines';
+import { maxListLineBytes, tooLongLine, wholeLines } from './list-lines';
 
-/** Records that are handed on together. */
-const portion = 512;
 const columns = new Set(Object.keys(listedDocumentSchema.shape));
 /** After these nobody can tell where the next record starts. */
 const lost: Record<string, string> = {
@@ -28,25 +26,29 @@ export interface CsvRecord {
 /** The records of a CSV file with a header. What is broken is left out and reported; after a lost quote the rest is not read. */
 export async function* csvRecords(bytes: AsyncIterable<Buffer>, broken: BrokenLines): AsyncGenerator<CsvRecord[]> {
   let header: string[] | null = null;
-  let records: CsvRecord[] = [];
-  for await (const { line, fields } of parsed(bytes, broken)) {
-    if (header === null) {
-      header = readHeader(line, fields, broken);
-      if (header === null) return;
-    } else if (fields.length !== header.length) {
-      broken.add(line, `has ${fields.length} fields, and the header ${header.length}`);
-    } else {
-      records.push({ line, header, fields });
+  for await (const parsed of parsedRecords(bytes, broken)) {
+    const records: CsvRecord[] = [];
+    for (const { line, fields } of parsed) {
+      if (header === null) {
+        header = readHeader(line, fields, broken);
+        if (header === null) return;
+      } else if (fields.length !== header.length) {
+        broken.add(line, `has ${fields.length} fields, and the header ${header.length}`);
+      } else {
+        records.push({ line, header, fields });
+      }
     }
-    if (records.length < portion) continue;
     yield records;
-    records = [];
   }
-  yield records;
 }
 
-/** Records with the lines they start at; the parser could tell the lines too, at twice the time. */
-async function* parsed(bytes: AsyncIterable<Buffer>, broken: BrokenLines): AsyncGenerator<{ line: number; fields: string[] }> {
+interface ParsedRecord {
+  line: number;
+  fields: string[];
+}
+
+/** Records with the lines they start at, as many at once as a chunk has; the parser could tell the lines too, at twice the time. */
+async function* parsedRecords(bytes: AsyncIterable<Buffer>, broken: BrokenLines): AsyncGenerator<ParsedRecord[]> {
   const parser = parse({
     encoding: 'latin1',
     record_delimiter: ['\r\n', '\n'],
@@ -54,42 +56,79 @@ async function* parsed(bytes: AsyncIterable<Buffer>, broken: BrokenLines): Async
     skip_records_with_error: true,
     max_record_size: maxListLineBytes,
   });
-  // The parser works ahead of this loop, so what it skips waits for its turn.
-  const skipped: { afterRecord: number; error: CsvError }[] = [];
-  parser.on('skip', (error: CsvError) => skipped.push({ afterRecord: parser.info.records, error }));
-  const source = Readable.from(shortLines(bytes, broken), { objectMode: false });
-  source.on('error', (error) => parser.destroy(error));
-  let record = 0;
-  let lines = 0;
-  const passSkipped = (): boolean => {
-    for (let next = skipped[0]; next && next.afterRecord <= record; next = skipped[0]) {
-      const problem = lost[next.error.code];
-      broken.add(problem === undefined ? linesOf(next.error) : lines + 1, problem ?? next.error.message);
-      if (problem !== undefined) return true;
-      lines = linesOf(next.error);
-      skipped.shift();
-    }
-    return false;
+  const place = new Place(broken);
+  let parsed: string[][] = [];
+  parser.on('data', (fields: string[]) => parsed.push(fields));
+  // The parser works ahead of the records' lines, so what it skips waits for its turn.
+  parser.on('skip', (error: CsvError) => place.skipped.push({ afterRecord: parser.info.records, error }));
+  const take = (): string[][] => {
+    const taken = parsed;
+    parsed = [];
+    return taken;
   };
-  for await (const fields of source.pipe(parser) as AsyncIterable<string[]>) {
-    if (passSkipped()) return;
-    record += 1;
-    if (fields.length > 1 || fields[0] !== '') yield { line: lines + 1, fields };
-    lines += 1;
-    for (const field of fields) if (field.includes('\n')) lines += field.split('\n').length - 1;
+  for await (const chunk of shortLines(bytes, broken)) {
+    await new Promise<void>((resolve, reject) => parser.write(chunk, (error) => (error ? reject(error) : resolve())));
+    yield place.locate(take());
+    if (place.lost) return;
   }
-  passSkipped();
+  const ended = once(parser, 'end');
+  parser.end();
+  await ended;
+  yield place.locate(take());
+}
+
+/** How far the lines of the records are known. */
+class Place {
+  /** After these nobody can tell where the next record starts. */
+  lost = false;
+  readonly skipped: { afterRecord: number; error: CsvError }[] = [];
+  private record = 0;
+  private lines = 0;
+
+  constructor(private readonly broken: BrokenLines) {}
+
+  /** Finds the lines of the next records, and reports what was skipped between them. */
+  locate(records: string[][]): ParsedRecord[] {
+    const located: ParsedRecord[] = [];
+    for (const fields of records) {
+      this.passSkipped();
+      if (this.lost) return located;
+      this.record += 1;
+      if (fields.length > 1 || fields[0] !== '') located.push({ line: this.lines + 1, fields });
+      this.lines += 1;
+      for (const field of fields) if (field.includes('\n')) this.lines += field.split('\n').length - 1;
+    }
+    this.passSkipped();
+    return located;
+  }
+
+  private passSkipped(): void {
+    for (let next = this.skipped[0]; next && next.afterRecord <= this.record && !this.lost; next = this.skipped[0]) {
+      const problem = lost[next.error.code];
+      this.lost = problem !== undefined;
+      this.broken.add(this.lost ? this.lines + 1 : linesOf(next.error), problem ?? next.error.message);
+      if (!this.lost) this.lines = linesOf(next.error);
+      this.skipped.shift();
+    }
+  }
 }
 
 const linesOf = (error: CsvError): number => Number(error['lines']);
 
 /** The same lines, with an empty one in place of each that is too long, so that the parser goes on after it. */
 async function* shortLines(bytes: AsyncIterable<Buffer>, broken: BrokenLines): AsyncGenerator<Buffer> {
-  const end = Buffer.from('\n');
-  for await (const lines of listLines(bytes)) {
-    for (const { line, bytes: text } of lines) if (text === null) broken.add(line, tooLongLine);
-    if (lines.length > 0) yield Buffer.concat(lines.flatMap(({ bytes: text }) => (text ? [text, end] : [end])));
+  let lines = 0;
+  for await (const some of wholeLines(bytes)) {
+    if (some === null) broken.add(lines + 1, tooLongLine);
+    lines += some === null ? 1 : newlinesIn(some);
+    yield some ?? Buffer.from('\n');
   }
+}
+
+function newlinesIn(bytes: Buffer): number {
+  let count = 0;
+  for (let at = bytes.indexOf('\n'); at !== -1; at = bytes.indexOf('\n', at + 1)) count += 1;
+  return count;
 }
 
 /** The names of the columns, or null when the list cannot be read by them. */

@@ -6,7 +6,7 @@ import { parsePath } from '../../domain/source-path';
 import type { BrokenLines } from './broken-lines';
 import { csvRecords } from './list-csv';
 import type { CsvRecord } from './list-csv';
-import { listLines, tooLongLine, withoutMark } from './list-lines';
+import { tooLongLine, wholeLines, withoutMark } from './list-lines';
 import { explain, sourceUnavailable } from './root';
 
 const notUtf8 = 'is not UTF-8';
@@ -16,11 +16,11 @@ const notUtf8 = 'is not UTF-8';
  * and reported to `broken`; empty ones mean nothing. @throws SourceUnavailable when the list cannot be read
  */
 export async function* readList(path: string, broken: BrokenLines): AsyncGenerator<ListedDocument[]> {
-  const file = createReadStream(path, { highWaterMark: 256 * 1024 });
+  const file = createReadStream(path, { highWaterMark: 64 * 1024 });
   try {
     const bytes = withoutMark(file as AsyncIterable<Buffer>);
     if (/\.csv$/i.test(path)) for await (const records of csvRecords(bytes, broken)) yield records.flatMap((record) => csvDocument(record, broken) ?? []);
-    else for await (const lines of listLines(bytes)) yield lines.flatMap(({ line, bytes: text }) => jsonDocument(line, text, broken) ?? []);
+    else yield* jsonDocuments(bytes, broken);
   } catch (error) {
     throw (error as NodeJS.ErrnoException).syscall ? sourceUnavailable(path, explain(error)) : error;
   } finally {
@@ -28,10 +28,32 @@ export async function* readList(path: string, broken: BrokenLines): AsyncGenerat
   }
 }
 
-function jsonDocument(line: number, bytes: Buffer | null, broken: BrokenLines): ListedDocument | null {
-  if (bytes === null) return report(broken, line, tooLongLine);
-  if (!isUtf8(bytes)) return report(broken, line, notUtf8);
-  const text = bytes.toString();
+async function* jsonDocuments(bytes: AsyncIterable<Buffer>, broken: BrokenLines): AsyncGenerator<ListedDocument[]> {
+  let line = 0;
+  for await (const lines of wholeLines(bytes)) {
+    if (lines === null) {
+      broken.add((line += 1), tooLongLine);
+      continue;
+    }
+    const documents: ListedDocument[] = [];
+    for (const text of linesOf(lines)) {
+      const document = jsonDocument((line += 1), text, broken);
+      if (document !== null) documents.push(document);
+    }
+    yield documents;
+  }
+}
+
+/** The text of each line; null for one that is not UTF-8. */
+function linesOf(lines: Buffer): (string | null)[] {
+  const texts = isUtf8(lines) ? lines.toString().split('\n') : lines.toString('latin1').split('\n').map(utf8Text);
+  // Behind the last newline there is no line.
+  texts.pop();
+  return texts;
+}
+
+function jsonDocument(line: number, text: string | null, broken: BrokenLines): ListedDocument | null {
+  if (text === null) return report(broken, line, notUtf8);
   if (text.trim() === '') return null;
   try {
     return listedDocument(line, JSON.parse(text), broken);
@@ -58,16 +80,16 @@ function report(broken: BrokenLines, line: number, message: string): null {
 function csvDocument({ line, header, fields }: CsvRecord, broken: BrokenLines): ListedDocument | null {
   const values: Record<string, string | number> = {};
   for (const [at, name] of header.entries()) {
-    const text = fieldText(fields[at]!);
+    const text = utf8Text(fields[at]!);
     if (text === null) return report(broken, line, notUtf8);
     if (text !== '') values[name] = name === 'sizeBytes' && /^\s*\d+\s*$/.test(text) ? Number(text) : text;
   }
   return listedDocument(line, values, broken);
 }
 
-/** The text of a field that holds bytes as characters; null when it is not UTF-8. */
-function fieldText(field: string): string | null {
-  if (/^[\x00-\x7f]*$/.test(field)) return field;
-  const bytes = Buffer.from(field, 'latin1');
+/** The text that bytes as characters are; null when they are not UTF-8. */
+function utf8Text(characters: string): string | null {
+  if (/^[\x00-\x7f]*$/.test(characters)) return characters;
+  const bytes = Buffer.from(characters, 'latin1');
   return isUtf8(bytes) ? bytes.toString() : null;
 }

@@ -1,9 +1,37 @@
 import { randomFillSync } from 'node:crypto';
-import { mkdir, writeFile } from 'node:fs/promises';
-import { join } from 'node:path';
+import { link, mkdir, truncate, writeFile } from 'node:fs/promises';
+import { basename, join } from 'node:path';
 import { renderPdf } from '../documents/pdf-file';
 
 const letter = [612, 792] as const;
+
+/** Writes `count` real PDFs of `pages` pages each, all different, into a folder, which is made. They are one PDF with another comment at its end. */
+export async function writeSheetSets(folder: string, count: number, pages: number): Promise<void> {
+  await mkdir(folder, { recursive: true });
+  const { bytes } = await renderPdf('Sheet set', '1', ({ pdf, page }) => {
+    for (let number = 1; number <= pages; number += 1) {
+      page(letter, 72);
+      pdf.text(`Sheet ${number}`);
+    }
+  });
+  for (let number = 1; number <= count; number += 1) {
+    await writeFile(join(folder, `sheet-set-${String(number).padStart(3, '0')}.pdf`), Buffer.concat([bytes, Buffer.from(`%${number}\n`)]));
+  }
+}
+
+/** Writes a file of zeros that takes no room on the disk, into a folder, which is made. */
+export async function writeSparseFile(folder: string, sizeBytes: number): Promise<void> {
+  await mkdir(folder, { recursive: true });
+  const file = join(folder, 'point-cloud.bin');
+  await writeFile(file, '');
+  await truncate(file, sizeBytes);
+}
+
+/** Links files into further folders, which are made. */
+export async function linkFiles(files: readonly string[], folder: string): Promise<void> {
+  await mkdir(folder, { recursive: true });
+  for (const file of files) await link(file, join(folder, basename(file)));
+}
 
 /** Writes `count` real PDFs of one page each, all different, into a folder, which is made. */
 export async function writePdfs(folder: string, count: number): Promise<void> {

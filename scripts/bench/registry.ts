@@ -31,11 +31,15 @@ export const benchmarks: Record<string, Benchmark> = {
     load: async () => (await import('./packing.js')).packing,
   },
   upload: {
-    title: 'hashing and uploading 24 files of 32 MB, beside parallel sha256sum and curl to the same server',
+    title: 'hashing and uploading 24 files of 32 MB, and one of 512 MB, beside sha256sum and curl to the same server; 16 streams at once; one file of 10 GB',
     load: async () => (await import('./upload.js')).upload,
   },
+  resend: {
+    title: 'bytes that are sent again when an uploading process is killed and another one goes on',
+    load: async () => (await import('./resend.js')).resend,
+  },
   archive: {
-    title: 'archiving one result of 256 MB: downloaded, checked, hashed and on disk',
+    title: 'archiving one result of 2 GB, and one with 5,000 artifacts beside curl: downloaded, checked, hashed and on disk',
     load: async () => (await import('./archive.js')).archive,
   },
   verify: {

@@ -1,11 +1,11 @@
-import { stat, writeFile } from 'node:fs/promises';
+import { mkdir, readdir, stat, writeFile } from 'node:fs/promises';
 import { basename, join } from 'node:path';
 import { PlangrepClient, type RegisterFile } from '../../src/plangrep/client';
 import { packageVersion } from '../../src/version';
 import type { Session } from './session';
 import type { SimulatorAddress } from './simulator';
 
-/** Files that the rival hashes, and sends, at the same time: as many as our upload does. */
+/** Files that the rival hashes, sends or gets at the same time. */
 const streams = 4;
 const contentType = 'application/octet-stream';
 const limitMs = 120_000;
@@ -34,6 +34,28 @@ export async function runRival(session: Session, simulator: SimulatorAddress, ru
   const codes = sent.stdout.trim().split('\n');
   if (codes.length !== run.files.length || codes.some((code) => code !== '200')) throw new Error(`curl got the answers ${codes.join(' ')}`);
   return { sha256sumSeconds: hashed.seconds, curlSeconds: sent.seconds };
+}
+
+/** How long the shell took, and how many bytes it got. */
+export interface DownloadTimes {
+  curlSeconds: number;
+  sha256sumSeconds: number;
+  bytes: number;
+}
+
+/** The same downloads as a shell would do them: one `curl` that gets several files at a time, then `sha256sum`. */
+export async function runDownloadRival(session: Session, { apiKey }: SimulatorAddress, { name, urls }: { name: string; urls: string[] }): Promise<DownloadTimes> {
+  const into = join(session.folder, `downloads-${name}`);
+  await mkdir(into);
+  const config = join(session.folder, `curl-${name}`);
+  const files = urls.flatMap((url, at) => [`url = "${url}"`, `output = "${join(into, String(at))}"`]);
+  const options = ['silent', 'show-error', 'fail', 'noproxy = "*"', 'parallel', `parallel-max = ${streams}`, `header = "Authorization: Bearer ${apiKey}"`];
+  await writeFile(config, [...options, ...files, ''].join('\n'), { mode: 0o600 });
+  const { seconds: curlSeconds } = await timed(session, 'curl --config "$1"', [config]);
+  const { seconds: sha256sumSeconds } = await timed(session, `find "$1" -type f -print0 | xargs -0 -P ${streams} -n 200 sha256sum`, [into]);
+  let bytes = 0;
+  for (const file of await readdir(into)) bytes += (await stat(join(into, file))).size;
+  return { curlSeconds, sha256sumSeconds, bytes };
 }
 
 async function timed({ processes }: Session, script: string, args: string[]): Promise<{ stdout: string; seconds: number }> {

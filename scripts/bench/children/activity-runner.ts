@@ -8,11 +8,14 @@ import { createActivities, type Activities } from '../../../src/activities';
 import { archiveFiles } from '../../../src/activities/archive/archive-files';
 import type { Dependencies } from '../../../src/activities/dependencies';
 import { createPace } from '../../../src/activities/pace';
+import { createUploadEngine } from '../../../src/activities/upload/engine';
+import { Streams } from '../../../src/activities/upload/streams';
 import type { RemoteJob } from '../../../src/contract/activities';
 import { batchInputSchema } from '../../../src/contract/batch';
 import { failureTypes } from '../../../src/contract/failures';
 import { batchKeys } from '../../../src/contract/keys';
 import { PlangrepClient } from '../../../src/plangrep/client';
+import type { Store } from '../../../src/store';
 import { FolderStore } from '../../../src/store/folder';
 import { jsonText } from '../../../src/store/jsonl';
 import { Seal } from '../../../src/store/seal';
@@ -21,24 +24,32 @@ import { packageVersion } from '../../../src/version';
 const quiet = new DefaultLogger('ERROR');
 const projectId = 'proj_quickstart';
 
+/** Where the archive lies. */
+export const archiveIn = (folder: string): string => join(folder, 'archive');
+
 /** Where a simulator listens, and its key. */
 export interface Api {
   api: string;
   apiKey: string;
 }
 
-/** The worker's activities over a simulator and a folder, without Temporal: one job of one batch at a time. */
+/** The worker's activities over a simulator and a folder, without Temporal: batches of one job each, as many at once as are asked for. */
 export class ActivityRunner {
   readonly activities: Activities;
   readonly #deps: Dependencies;
 
-  /** @param folder the archive lies in it */
-  constructor({ api, apiKey }: Api, folder: string) {
+  /**
+   * @param folder the archive lies in it
+   * @param given what is not as usual: `sealKey`, 32 bytes that a process has in common with the one it goes on for (random); `store` (that folder);
+   * `streams`, with which uploads begin and which they never exceed
+   */
+  constructor({ api, apiKey }: Api, folder: string, given: { sealKey?: Buffer; store?: Store; streams?: number } = {}) {
     this.#deps = {
-      store: new FolderStore(join(folder, 'archive')),
+      store: given.store ?? new FolderStore(archiveIn(folder)),
       plangrep: new PlangrepClient({ baseUrl: api, apiKey: () => apiKey, version: packageVersion }),
-      seal: new Seal(randomBytes(32)),
+      seal: new Seal(given.sealKey ?? randomBytes(32)),
       pace: createPace(1000),
+      ...(given.streams !== undefined && { uploads: createUploadEngine({ streams: new Streams({ start: given.streams, most: given.streams }) }) }),
       temporal: {} as Client, // none of the activities used here asks Temporal
       settings: { minPollMs: 1000, projectPollMs: 1000, transferRequestsPerSecond: 1000, creditsPerDrawingPage: 10, creditsPerDocumentPage: 1 },
     };

@@ -25,8 +25,8 @@ export interface Measured<T> {
  */
 export async function measure<T>(work: () => Promise<T>): Promise<Measured<T>> {
   const earlierPeakBytes = peakBytes();
-  const beforeBytes = process.memoryUsage.rss();
-  resetPeak();
+  // By the same count as the peak, where there is one: that of `memoryUsage` can differ by megabytes.
+  const beforeBytes = resetPeak() ? peakBytes() : process.memoryUsage.rss();
   const startedAt = performance.now();
   const cpuBefore = process.cpuUsage();
   const value = await work();
@@ -58,10 +58,12 @@ function peakBytes(): number {
   return process.resourceUsage().maxRSS * 1024;
 }
 
-function resetPeak(): void {
+/** Sets the mark to what is resident now. False: not Linux, or not allowed; the mark of the whole process remains. */
+function resetPeak(): boolean {
   try {
     writeFileSync('/proc/self/clear_refs', '5');
+    return true;
   } catch {
-    // Not Linux, or not allowed: the mark of the whole process remains.
+    return false;
   }
 }

@@ -4,9 +4,10 @@ import { failureTypes } from '../contract/failures';
 import { batchIdRule, jobFinishedSignal, parseBatchWorkflowId, statusQuery, summaryMemo } from '../contract/messages';
 import type { BatchState } from '../contract/messages';
 import { batchFailure, failureOf, newBatch, runningStatus, showProgress } from './batch-state';
-import { setGateHandlers, throughGate } from './gate';
+import { keepGate, setGateHandlers, throughGate } from './gate';
 import { batchActivities } from './proxies';
-import { cancelOpenJobs, closeJob, runWindow } from './window';
+import { closeJob } from './report';
+import { beside, cancelOpenJobs, runWindow } from './window';
 
 const { store, api, transfer } = batchActivities;
 
@@ -53,11 +54,9 @@ async function accept(batch: BatchState, input: unknown): Promise<void> {
 async function runToEnd(batch: BatchState, planned: boolean): Promise<boolean> {
   try {
     if (batch.cancelled) return await seeJobsEnd(batch);
-    if (!planned) await prepare(batch);
-    const more = await runWindow(batch);
-    // A cancellation that comes with the last event of a full history must not be left behind in it.
-    if (more && CancellationScope.current().consideredCancelled) throw new CancelledFailure('The batch was cancelled');
-    return more;
+    // Nothing waits at the gate yet, but a call of the batch's own may be refused too.
+    if (!planned) await beside([() => keepGate(batch, () => {})], () => prepare(batch));
+    return await runWindow(batch);
   } catch (error) {
     // Neither a failure nor a cancellation starts any more jobs, but the open ones end.
     if (isCancellation(error)) batch.cancelled = true;

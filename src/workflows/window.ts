@@ -1,37 +1,50 @@
-import { CancellationScope, condition, getExternalWorkflowHandle, isCancellation, log, ParentClosePolicy, sleep, startChild, workflowInfo, WorkflowIdReusePolicy } from '@temporalio/workflow';
+import { ActivityFailure, CancellationScope, CancelledFailure, condition, getExternalWorkflowHandle, isCancellation, log, ParentClosePolicy, sleep, startChild, workflowInfo, WorkflowIdReusePolicy } from '@temporalio/workflow';
 import { ChildWorkflowCancellationType } from '@temporalio/workflow';
 import { TypedSearchAttributes, WorkflowExecutionAlreadyStartedError } from '@temporalio/common';
-import type { Counts, Limits, Outcome } from '../contract/batch';
+import type { RemoteJob } from '../contract/activities';
+import type { Limits } from '../contract/batch';
 import { gateOpenedSignal, jobWorkflowId, resumeJobSignal } from '../contract/messages';
-import type { BatchState, JobInput, JobReport } from '../contract/messages';
+import type { BatchState, JobInput } from '../contract/messages';
 import { attributePairs } from './attributes';
 import { showProgress } from './batch-state';
-import { countFailure, isOpen, keepGate, leaveGate, throughGate } from './gate';
+import { isOpen, keepGate, throughGate } from './gate';
 import { jobWorkflow } from './job';
 import { batchActivities, jobActivities } from './proxies';
+import { addCounts, closeJob } from './report';
 
 /** How often the open set is compared with Temporal, in ms: it repairs what a terminated job never reported. Doubles to the second while nothing comes of it. */
 const reconcileMs = { first: 10 * 60_000, last: 80 * 60_000 };
 
 /**
  * Keeps up to `maxConcurrentJobs` jobs open until all have closed. True when the history is full: jobs that are open
- * then stay open, and the next run goes on with the same set.
+ * then stay open, and the next run goes on with the same set. @throws CancelledFailure as soon as the batch is cancelled
  */
-export async function runWindow(batch: BatchState): Promise<boolean> {
+export function runWindow(batch: BatchState): Promise<boolean> {
   const lost = new LostJobs();
-  const beside = new CancellationScope();
-  for (const run of [() => lost.watch(), () => keepGate(batch, lost.suspect)]) beside.run(run).catch(unlessCancelled);
-  try {
+  // Whether a job heard what was said at the end of an earlier run is not known; told twice, it goes on once.
+  batch.goingOn = null;
+  return beside([() => lost.watch(), () => keepGate(batch, lost.suspect)], async () => {
     for (;;) {
-      while (hasFreeSlot(batch)) await startNext(batch, lost.suspect);
+      // The start of a job is not interrupted, and may be all that this loop ever waits for.
+      if (CancellationScope.current().consideredCancelled) throw new CancelledFailure('The batch was cancelled');
+      if (isDone(batch)) return false;
+      if (isFull()) return true;
       if (batch.lost.length > 0) await recover(batch, lost.suspect);
       else if (lost.takeSuspicion()) await reconcile(batch);
-      else if (isDone(batch)) return false;
-      else if (workflowInfo().continueAsNewSuggested) return true;
-      else await condition(() => hasFreeSlot(batch) || isDone(batch) || batch.lost.length > 0 || lost.suspected);
+      else if (hasFreeSlot(batch)) await startNext(batch, lost.suspect);
+      else await condition(() => hasFreeSlot(batch) || isDone(batch) || batch.lost.length > 0 || lost.suspected || isFull());
     }
+  });
+}
+
+/** Does `work`, and chores beside it until it has ended. */
+export async function beside<T>(chores: (() => Promise<never>)[], work: () => Promise<T>): Promise<T> {
+  const scope = new CancellationScope();
+  for (const chore of chores) scope.run(chore).catch(unlessCancelled);
+  try {
+    return await work();
   } finally {
-    beside.cancel();
+    scope.cancel();
   }
 }
 
@@ -39,6 +52,8 @@ function unlessCancelled(error: unknown): void {
   if (!isCancellation(error)) throw error;
 }
 
+/** Asked before every step: a window that never fills, because its jobs end as fast as they are started, waits for nothing else. */
+const isFull = (): boolean => workflowInfo().continueAsNewSuggested;
 const isEnding = (batch: BatchState): boolean => batch.cancelled || batch.progress.error !== null;
 const hasMore = ({ waiting, resends, nextJob, plannedJobs }: BatchState): boolean => waiting.length > 0 || resends.length > 0 || nextJob <= plannedJobs;
 const hasFreeSlot = (batch: BatchState): boolean => !isEnding(batch) && isOpen(batch) && batch.open.length < batch.input.maxConcurrentJobs && hasMore(batch);
@@ -52,50 +67,6 @@ export async function cancelOpenJobs(batch: BatchState): Promise<void> {
     } catch {
       log.warn('A job is not there to be cancelled', { batchId: batch.batchId, job });
     }
-  }
-}
-
-/** A job's report, from itself or from {@link reconcile}. Repeats and reports of jobs that are not open change nothing. */
-export function closeJob(batch: BatchState, report: JobReport): void {
-  const { job, kind } = report;
-  if (!batch.open.includes(job)) return;
-  leaveGate(batch, job);
-  batch.warnings = batch.warnings.filter((warning) => warning.job !== job);
-  if (kind === 'lost') {
-    if (!batch.lost.includes(job)) batch.lost.push(job);
-    return;
-  }
-  for (const set of ['open', 'adopted', 'lost'] as const) batch[set] = batch[set].filter((other) => other !== job);
-  if (kind === 'overLimits') {
-    batch.lowered = lowest(batch.lowered, report.limits);
-    batch.waiting.unshift(job);
-  } else {
-    batch.progress.jobs.done += 1;
-    batch.progress.pages += report.pages;
-    batch.progress.credits += report.credits;
-    addCounts(batch, report.counts, 1);
-    // The next ones in line go first: so halves of one job never come in a row before the others had their turn.
-    if (report.resend) batch.resends.push({ job, how: report.resend });
-    if (!isExpected(batch, job, report.failedWith !== null)) countFailure(batch, report.failedWith);
-  }
-  showProgress(batch);
-}
-
-/** One half of a failed job is bound to fail, for that is how the document that spoils it is found; that both do is news. */
-function isExpected(batch: BatchState, job: number, failed: boolean): boolean {
-  const pair = batch.halves.find((halves) => halves.includes(job));
-  if (!pair) return false;
-  const rest = failed ? [] : pair.filter((half) => half !== job);
-  batch.halves = [...batch.halves.filter((halves) => halves !== pair), ...(rest.length > 0 ? [rest] : [])];
-  return failed;
-}
-
-function addCounts({ progress }: BatchState, counts: Counts, sign: 1 | -1): void {
-  for (const [outcome, count] of Object.entries(counts) as [Outcome, number][]) {
-    const left = (progress.counts[outcome] ?? 0) + sign * count;
-    if (left === 0) delete progress.counts[outcome];
-    else progress.counts[outcome] = left;
-    progress.documentsDone += sign * count;
   }
 }
 
@@ -166,14 +137,17 @@ async function askAnew(batchId: string, job: number, suspect: () => void): Promi
   }
 }
 
-/** Notices jobs that end without a report: at once when this run started them, else when the open set is compared with Temporal. */
+/**
+ * Notices jobs that end without a report: at once when this run started them, else when the open set is compared with Temporal. Short
+ * runs would never get to that by the clock, so each begins with it.
+ */
 class LostJobs {
-  suspected = false;
+  suspected = workflowInfo().continuedFromExecutionRunId !== undefined;
   readonly suspect = (): void => {
     this.suspected = true;
   };
 
-  async watch(): Promise<void> {
+  async watch(): Promise<never> {
     for (let waitMs = reconcileMs.first; ; waitMs = Math.min(2 * waitMs, reconcileMs.last)) {
       await sleep(waitMs);
       this.suspect();
@@ -196,23 +170,27 @@ async function reconcile(batch: BatchState): Promise<void> {
 /** A job whose workflow was lost is started again, once, and finds its remote job; the second time its documents are given up. */
 async function recover(batch: BatchState, suspect: () => void): Promise<void> {
   const { batchId, projectId } = batch;
-  const job = batch.lost.shift()!;
+  const job = batch.lost[0]!;
   if (!batch.adopted.includes(job) && !isEnding(batch)) {
+    batch.lost.shift();
     batch.adopted.push(job);
     return startJob(batch, job, suspect);
   }
-  const remote = await throughGate(batch, () => jobActivities(job).abandon.abandonJob({ batchId, job }));
+  // It stays among the lost until it is closed: a cancellation may come in between.
+  const remote = await abandon(batch, job);
   const reason = { code: 'job_workflow_lost', message: 'The workflow of this job was ended from outside before the job was done.' } as const;
   const closed = await jobActivities(job).close.closeJob({ batchId, job, projectId, remote, ending: { kind: 'ended', outcome: 'failed', reason } });
   closeJob(batch, { job, kind: 'closed', limits: null, ...closed });
 }
 
-function lowest(one: Limits | null, other: Limits | null): Limits {
-  const keys = ['maxFiles', 'maxBytes', 'maxPages'] as const;
-  return Object.fromEntries(
-    keys.flatMap((key) => {
-      const values = [one?.[key], other?.[key]].filter((value) => value !== undefined);
-      return values.length > 0 ? [[key, Math.min(...values)]] : [];
-    }),
-  );
+/** The remote job that nobody will finish; null when there is none, or when it cannot be cancelled, which changes nothing for its documents. */
+async function abandon(batch: BatchState, job: number): Promise<RemoteJob | null> {
+  const { batchId } = batch;
+  try {
+    return await throughGate(batch, () => jobActivities(job).abandon.abandonJob({ batchId, job }));
+  } catch (error) {
+    if (isCancellation(error) || !(error instanceof ActivityFailure)) throw error;
+    log.warn('The remote job of a lost job could not be cancelled', { batchId, job });
+    return null;
+  }
 }

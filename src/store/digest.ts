@@ -1,5 +1,5 @@
-import { createHash } from 'node:crypto';
-import { NotFoundError, type Store } from './index';
+import { createHash, hash } from 'node:crypto';
+import { NotFoundError, wholeBytes, type Store } from './index';
 
 /** Size and SHA-256 of bytes on their way. */
 export class Digest {
@@ -23,7 +23,7 @@ export class Digest {
 }
 
 /** SHA-256 of a text or of bytes, in hex. */
-export const sha256 = (content: string | Uint8Array): string => createHash('sha256').update(content).digest('hex');
+export const sha256 = (content: string | Uint8Array): string => hash('sha256', content, 'hex');
 
 /**
  * Size and SHA-256 of an object as it lies in the store; null when it is not there.
@@ -32,6 +32,11 @@ export const sha256 = (content: string | Uint8Array): string => createHash('sha2
 export async function digestOf(store: Store, key: string, onChunk?: (bytes: number) => void): Promise<{ sizeBytes: number; sha256: string } | null> {
   const digest = new Digest();
   try {
+    const whole = await store.read?.(key, wholeBytes);
+    if (whole) {
+      onChunk?.(whole.bytes.length);
+      return { sizeBytes: whole.bytes.length, sha256: sha256(whole.bytes) };
+    }
     for await (const chunk of digest.through(await store.openRead(key))) onChunk?.(chunk.byteLength);
   } catch (error) {
     if (error instanceof NotFoundError) return null;

@@ -1,6 +1,8 @@
 import { createHash, randomInt } from 'node:crypto';
-import { lstat, mkdir, open, readdir, stat, unlink, utimes, type FileHandle } from 'node:fs/promises';
-import { dirname, join } from 'node:path';
+import type { BigIntStats } from 'node:fs';
+import { lstat, open, readdir, unlink, utimes, type FileHandle } from 'node:fs/promises';
+import { join } from 'node:path';
+import type { FolderPlaces } from './folder-places';
 import type { Content } from './index';
 import { isGone, isOwner, newOwner } from './owner';
 import { isCode, storeError } from './store-error';
@@ -19,10 +21,14 @@ export interface Staged {
   path: string;
   sizeBytes: number;
   sha256: string;
+  /** Whether it has left its temporary name. */
+  isPlaced: boolean;
 }
 
 /** Where and for what something is staged; `location` and `action` are for errors. */
 export interface StagingOptions {
+  /** Makes the folder when it is missing. */
+  places: FolderPlaces;
   location: string;
   action: string;
   secret: boolean;
@@ -34,12 +40,12 @@ export interface StagingOptions {
  */
 export async function stage(folder: string, content: Content, options: StagingOptions): Promise<Staged> {
   const guard = guardFor(options);
-  const { file, path } = await guard(() => create(folder, options.secret));
+  const { file, path } = await guard(() => create(folder, options));
   try {
     const written = await writeHashed(file, content, guard);
     await guard(() => finish(file));
     await guard(() => file.close());
-    return { path, ...written };
+    return { path, ...written, isPlaced: false };
   } catch (error) {
     await file.close().catch(() => undefined);
     await unlink(path).catch(() => undefined);
@@ -57,14 +63,14 @@ const guardFor = ({ location, action }: StagingOptions): Guard => async (work) =
   }
 };
 
-async function create(folder: string, secret: boolean): Promise<{ file: FileHandle; path: string }> {
+async function create(folder: string, { places, secret }: StagingOptions): Promise<{ file: FileHandle; path: string }> {
   for (let tries = 1; ; tries += 1) {
     const path = join(folder, `${prefix}${newOwner()}`);
     try {
-      await makeFolder(folder);
+      if (tries > 1) await places.make(folder);
       return { file: await open(path, 'wx', secret ? 0o600 : 0o666), path };
     } catch (error) {
-      // Someone removed the last object of this folder, and the folder with it, before ours was in it.
+      // Nobody wrote here yet; or someone removed the last object of this folder, and the folder with it, before ours was in it.
       if (!isCode(error, 'ENOENT') || tries === folderTries) throw error;
     }
   }
@@ -99,48 +105,22 @@ async function finish(file: FileHandle): Promise<void> {
 }
 
 /** Makes a file that is about to replace another one younger than it, so that no version ever comes back. */
-export async function outdate(path: string, replaced: string): Promise<void> {
-  const [own, other] = await Promise.all([lstat(path), stat(replaced).catch(() => null)]);
-  if (!other || own.mtimeMs > other.mtimeMs) return;
-  const seconds = (other.mtimeMs + 1) / 1_000;
+export async function outdate(path: string, own: BigIntStats, other: BigIntStats): Promise<void> {
+  if (own.mtimeNs > other.mtimeNs) return;
+  const seconds = (Number(other.mtimeNs) / 1_000_000 + 1) / 1_000;
   await utimes(path, seconds, seconds);
-}
-
-/** Not by mkdir's own recursion: where a file system refuses new folders with ENOENT, as /proc does, that tries for ever. */
-async function makeFolder(folder: string): Promise<void> {
-  const missing: string[] = [];
-  for (let at = folder; !(await isFolder(at)); at = dirname(at)) missing.unshift(at);
-  for (const path of missing) {
-    await mkdir(path).catch((error: unknown) => {
-      if (!isCode(error, 'EEXIST')) throw error;
-    });
-    await syncFolder(dirname(path));
-  }
-}
-
-const isFolder = async (path: string): Promise<boolean> => (await stat(path).catch(() => null))?.isDirectory() ?? false;
-
-/** Waits until the folder's entries are on the disk, where the file system knows such a thing. */
-export async function syncFolder(folder: string): Promise<void> {
-  try {
-    const handle = await open(folder, 'r');
-    try {
-      await handle.sync();
-    } finally {
-      await handle.close();
-    }
-  } catch (error) {
-    if (!isCode(error, 'EINVAL', 'ENOTSUP', 'EOPNOTSUPP', 'EISDIR', 'EPERM', 'EBADF', 'ENOENT')) throw error;
-  }
 }
 
 /** Removes what killed writers left in a folder: files of processes that are gone, and of unknown ones after a day. */
 export async function sweep(folder: string): Promise<void> {
   const names = await readdir(folder).catch(() => []);
-  for (const name of names.filter(isTemporary)) {
-    const path = join(folder, name);
-    if (await isLeftOver(path, name)) await unlink(path).catch(() => undefined);
-  }
+  for (const name of names.filter(isTemporary)) await sweepOne(folder, name);
+}
+
+/** Removes a temporary file if a killed writer left it. */
+export async function sweepOne(folder: string, name: string): Promise<void> {
+  const path = join(folder, name);
+  if (await isLeftOver(path, name)) await unlink(path).catch(() => undefined);
 }
 
 async function isLeftOver(path: string, name: string): Promise<boolean> {

@@ -1,66 +1,75 @@
-import { link, open, readdir, rename, rm, rmdir, unlink } from 'node:fs/promises';
-import { dirname, join, resolve, sep } from 'node:path';
-import { Readable } from 'node:stream';
-import { listFolder, statOrNull, versionOf } from './folder-list';
+import type { BigIntStats } from 'node:fs';
+import { link, lstat, readdir, rename, unlink } from 'node:fs/promises';
+import { dirname, join, resolve } from 'node:path';
+import type { Readable } from 'node:stream';
+import { listFolder } from './folder-list';
 import { FolderLocks, type Locked } from './folder-lock';
-import { isTemporary, outdate, stage, sweep, syncFolder, type Staged } from './folder-staging';
+import { FolderPlaces } from './folder-places';
+import { FolderReader, versionOf, type ByteRange } from './folder-read';
+import { prune, removeBelow } from './folder-remove';
+import { isTemporary, outdate, stage, type Staged } from './folder-staging';
 import { NotFoundError, type Content, type Store, type StoredObject } from './index';
 import { InvalidKeyError, keyParts } from './key';
 import { isCode, storeError } from './store-error';
 
 const locksFolder = '.locks';
-/** Folders that are known to hold no left-overs; forgotten at this number, so that memory stays bounded. */
-const sweptFoldersKept = 10_000;
+
+/** How a {@link FolderStore} works. */
+export interface FolderStoreOptions {
+  /**
+   * Small reads and listings may block this process as long as the disk answers at once, which costs a sixth of the processor's time.
+   * For a command that does nothing else. Default false.
+   */
+  blockingReads?: boolean;
+}
 
 /**
  * A store in a folder, shared by any number of processes and hosts. An object is a file; a folder that holds no object any more goes away.
- * Every write is a temporary file beside its target, brought to the disk and then renamed, so that a power cut leaves the old or the new whole.
+ * Every write is a temporary file beside its target, brought to the disk and then linked or renamed, so that a power cut leaves the old or the
+ * new whole. What is not there yet is linked, which needs no lock: the file system does that once or not at all.
  * Keys are ordered by their UTF-8 bytes. A key cannot be both an object and a folder of others. Errors of the file system come as StoreError.
  */
 export class FolderStore implements Store {
   readonly location: string;
   readonly #locks: FolderLocks;
-  readonly #swept = new Set<string>();
+  readonly #places: FolderPlaces;
+  readonly #reader: FolderReader;
 
   /** @param root made with the first write */
-  constructor(root: string) {
+  constructor(root: string, { blockingReads = false }: FolderStoreOptions = {}) {
     this.location = resolve(root);
     this.#locks = new FolderLocks(join(this.location, locksFolder));
+    this.#places = new FolderPlaces(this.location);
+    this.#reader = new FolderReader(blockingReads);
   }
 
   async *list(prefix: string): AsyncGenerator<StoredObject> {
     const folder = prefix === '' ? this.location : this.#path(prefix);
     try {
-      yield* listFolder(Buffer.from(folder), prefix && `${prefix}/`, prefix === '' ? [locksFolder] : []);
+      yield* listFolder(this.#reader, Buffer.from(folder), prefix && `${prefix}/`, prefix === '' ? [locksFolder] : []);
     } catch (error) {
       throw storeError(error, this.location, `list ${prefix || 'it'}`);
     }
   }
 
-  async openRead(key: string, range?: { start: number; end?: number }): Promise<Readable> {
+  async openRead(key: string, range?: ByteRange): Promise<Readable> {
     const path = this.#path(key);
-    return this.#guard(`read ${key}`, async () => {
-      // A pipe would wait for a writer for ever.
-      if (!(await statOrNull(path))?.isFile()) throw new NotFoundError(key);
-      if (range?.end !== undefined && range.end < range.start) return Readable.from([], { objectMode: false });
-      try {
-        const file = await open(path, 'r');
-        return file.createReadStream({ highWaterMark: 256 * 1024, ...range });
-      } catch (error) {
-        throw isCode(error, 'ENOENT', 'ENOTDIR') ? new NotFoundError(key) : error;
-      }
-    });
+    const stream = await this.#guard(`read ${key}`, () => this.#reader.stream(path, range));
+    if (!stream) throw new NotFoundError(key);
+    return stream;
+  }
+
+  async read(key: string, maxBytes: number): Promise<{ bytes: Buffer; version: string } | null> {
+    const path = this.#path(key);
+    const found = await this.#guard(`read ${key}`, () => this.#reader.read(path, maxBytes));
+    if (found === undefined) throw new NotFoundError(key);
+    return found;
   }
 
   async write(key: string, content: Content, options?: { secret?: boolean }): Promise<{ sizeBytes: number; sha256: string }> {
     const target = this.#path(key);
     const staged = await this.#stage(key, target, content, options?.secret);
-    await this.#commit(key, staged, () =>
-      this.#locks.hold(key, async (stillHeld) => {
-        const found = await statOrNull(target);
-        return this.#replace(staged, target, found !== null, stillHeld);
-      }),
-    );
+    await this.#commit(key, staged, target, async () => (await this.#link(staged, target)) || this.#overwrite(key, staged, target));
     return { sizeBytes: staged.sizeBytes, sha256: staged.sha256 };
   }
 
@@ -68,19 +77,9 @@ export class FolderStore implements Store {
     if (await this.stat(key)) return false;
     const target = this.#path(key);
     const staged = await this.#stage(key, target, content);
-    return this.#commit(key, staged, async () => {
-      try {
-        // A link appears with its whole content, and only if nothing is there.
-        await link(staged.path, target);
-        // At once: whoever is killed while the disk is waited for would leave it for ever, if nothing is written here any more.
-        await unlink(staged.path);
-        await syncFolder(dirname(target));
-        return true;
-      } catch (error) {
-        if (isCode(error, 'EEXIST')) return this.#refuseFolder(target);
-        if (isCode(error, 'EPERM', 'ENOTSUP', 'EOPNOTSUPP', 'ENOSYS', 'EMLINK')) return this.#createUnderLock(key, staged, target);
-        throw error;
-      }
+    return this.#commit(key, staged, target, async () => {
+      const linked = await this.#link(staged, target);
+      return linked ?? this.#createUnderLock(key, staged, target);
     });
   }
 
@@ -88,11 +87,11 @@ export class FolderStore implements Store {
     if ((await this.stat(key))?.version !== version) return false;
     const target = this.#path(key);
     const staged = await this.#stage(key, target, content);
-    return this.#commit(key, staged, () =>
+    return this.#commit(key, staged, target, () =>
       this.#locks.hold(key, async (stillHeld) => {
-        const found = await statOrNull(target);
+        const found = await this.#reader.stat(target);
         if (!found || versionOf(found) !== version) return false;
-        return this.#replace(staged, target, true, stillHeld);
+        return this.#replace(staged, target, found, stillHeld);
       }),
     );
   }
@@ -100,7 +99,7 @@ export class FolderStore implements Store {
   async stat(key: string): Promise<StoredObject | null> {
     const path = this.#path(key);
     return this.#guard(`look at ${key}`, async () => {
-      const found = await statOrNull(path);
+      const found = await this.#reader.stat(path);
       return found?.isFile() ? { key, sizeBytes: Number(found.size), version: versionOf(found) } : null;
     });
   }
@@ -108,9 +107,9 @@ export class FolderStore implements Store {
   async remove(key: string): Promise<void> {
     const path = this.#path(key);
     await this.#guard(`remove ${key}`, async () => {
-      if (!(await statOrNull(path))?.isFile()) return;
+      if (!(await this.#reader.stat(path))?.isFile()) return;
       const take: Locked<true> = async () => {
-        await rm(path, { force: true });
+        await unlinkIfThere(path);
         return true;
       };
       try {
@@ -120,15 +119,15 @@ export class FolderStore implements Store {
         if (!isCode(error, 'ENOSPC', 'EDQUOT')) throw error;
         await take(() => true);
       }
-      await this.#prune(dirname(path));
+      await prune(dirname(path), this.#places);
     });
   }
 
   async removeAll(prefix: string): Promise<void> {
     const folder = this.#path(prefix);
     await this.#guard(`remove ${prefix}`, async () => {
-      await this.#removeBelow(folder);
-      await this.#prune(folder);
+      await removeBelow(folder, this.#places);
+      await prune(folder, this.#places);
     });
   }
 
@@ -144,7 +143,7 @@ export class FolderStore implements Store {
 
   async #tryWrite(folder: string): Promise<void> {
     const action = `write into ${folder}`;
-    const { path } = await stage(folder, 'a try', { location: this.location, action, secret: true });
+    const { path } = await stage(folder, 'a try', { places: this.#places, location: this.location, action, secret: true });
     await this.#guard(action, () => unlink(path));
   }
 
@@ -154,75 +153,60 @@ export class FolderStore implements Store {
     return join(this.location, ...parts);
   }
 
-  async #stage(key: string, target: string, content: Content, secret = false): Promise<Staged> {
+  #stage(key: string, target: string, content: Content, secret = false): Promise<Staged> {
+    return stage(dirname(target), content, { places: this.#places, location: this.location, action: `write ${key}`, secret });
+  }
+
+  /** Puts the staged file in its place, by `commit`, and sees to it that it stays there; under its temporary name it does not, whatever happens. */
+  async #commit(key: string, staged: Staged, target: string, commit: () => Promise<boolean>): Promise<boolean> {
     const folder = dirname(target);
-    const staged = await stage(folder, content, { location: this.location, action: `write ${key}`, secret });
-    if (!this.#swept.has(folder)) {
-      await sweep(folder);
-      if (this.#swept.size >= sweptFoldersKept) this.#swept.clear();
-      this.#swept.add(folder);
-    }
-    return staged;
-  }
-
-  /** Puts the staged file in its place, by `commit`; it does not stay behind, whatever happens. */
-  async #commit<T>(key: string, staged: Staged, commit: () => Promise<T>): Promise<T> {
     try {
-      return await this.#guard(`write ${key}`, commit);
+      return await this.#guard(`write ${key}`, async () => {
+        const done = await commit();
+        if (done) await Promise.all([this.#places.flush(folder), this.#places.ready(folder)]);
+        return done;
+      });
     } finally {
-      await rm(staged.path, { force: true }).catch(() => undefined);
+      if (!staged.isPlaced) await unlink(staged.path).catch(() => undefined);
     }
   }
 
-  /** Undefined: the lock may be lost, nothing was done. */
-  async #replace(staged: Staged, target: string, replaces: boolean, stillHeld: () => boolean): Promise<true | undefined> {
-    if (replaces) await outdate(staged.path, target);
-    if (!stillHeld()) return undefined;
-    await rename(staged.path, target);
-    await syncFolder(dirname(target));
+  /**
+   * Lets the staged file appear with its whole content, only if nothing is there. False: something is, and stays as it is; null: this file
+   * system has no hard links.
+   */
+  async #link(staged: Staged, target: string): Promise<boolean | null> {
+    try {
+      await link(staged.path, target);
+    } catch (error) {
+      if (isCode(error, 'EPERM', 'ENOTSUP', 'EOPNOTSUPP', 'ENOSYS', 'EMLINK')) return null;
+      if (!isCode(error, 'EEXIST')) throw error;
+      const found = refuseFolder(await this.#reader.stat(target));
+      // A network share may have lost the answer to a call that it carried out, and refuse the call's repeat.
+      if (found?.ino !== (await lstat(staged.path, { bigint: true })).ino) return false;
+    }
+    // At once: whoever is killed while the disk is waited for would leave it for ever, if nothing is written here any more.
+    await unlink(staged.path);
+    staged.isPlaced = true;
     return true;
   }
 
+  #overwrite(key: string, staged: Staged, target: string): Promise<boolean> {
+    return this.#locks.hold(key, async (stillHeld) => this.#replace(staged, target, await this.#reader.stat(target), stillHeld));
+  }
+
   /** For file systems without hard links: all writers of a key but `link` hold its lock. */
-  async #createUnderLock(key: string, staged: Staged, target: string): Promise<boolean> {
-    return this.#locks.hold(key, async (stillHeld) => {
-      if (await statOrNull(target)) return this.#refuseFolder(target);
-      return this.#replace(staged, target, false, stillHeld);
-    });
+  #createUnderLock(key: string, staged: Staged, target: string): Promise<boolean> {
+    return this.#locks.hold(key, async (stillHeld) => (refuseFolder(await this.#reader.stat(target)) ? false : this.#replace(staged, target, null, stillHeld)));
   }
 
-  /** False, for what is there; an error when that is a folder, which would never count as the object. */
-  async #refuseFolder(target: string): Promise<false> {
-    if ((await statOrNull(target))?.isDirectory()) throw Object.assign(new Error('is a folder'), { code: 'EISDIR', syscall: 'link' });
-    return false;
-  }
-
-  async #removeBelow(folder: string): Promise<void> {
-    const entries = await readdir(folder, { withFileTypes: true }).catch((error: unknown) => {
-      if (isCode(error, 'ENOENT', 'ENOTDIR')) return [];
-      throw error;
-    });
-    await sweep(folder);
-    for (const entry of entries) {
-      const path = join(folder, entry.name);
-      if (entry.isDirectory()) {
-        await this.#removeBelow(path);
-        await rmdir(path).catch(() => undefined);
-      } else if (!isTemporary(entry.name)) {
-        await rm(path, { force: true });
-      }
-    }
-  }
-
-  /** Removes this folder and those above it, as long as they are empty. One that is not, or not any more, ends it. */
-  async #prune(folder: string): Promise<void> {
-    for (let at = folder; at.startsWith(this.location + sep); at = dirname(at)) {
-      try {
-        await rmdir(at);
-      } catch (error) {
-        if (!isCode(error, 'ENOENT')) return;
-      }
-    }
+  /** Undefined: the lock may be lost, nothing was done. */
+  async #replace(staged: Staged, target: string, found: BigIntStats | null, stillHeld: () => boolean): Promise<true | undefined> {
+    if (found) await outdate(staged.path, await lstat(staged.path, { bigint: true }), found);
+    if (!stillHeld()) return undefined;
+    await rename(staged.path, target);
+    staged.isPlaced = true;
+    return true;
   }
 
   async #guard<T>(action: string, work: () => Promise<T>): Promise<T> {
@@ -232,4 +216,16 @@ export class FolderStore implements Store {
       throw storeError(error, this.location, action);
     }
   }
+}
+
+/** What is there, unless it is a folder: that would never count as the object. */
+function refuseFolder(found: BigIntStats | null): BigIntStats | null {
+  if (found?.isDirectory()) throw Object.assign(new Error('is a folder'), { code: 'EISDIR', syscall: 'link' });
+  return found;
+}
+
+async function unlinkIfThere(path: string): Promise<void> {
+  await unlink(path).catch((error: unknown) => {
+    if (!isCode(error, 'ENOENT')) throw error;
+  });
 }

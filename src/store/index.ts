@@ -1,5 +1,8 @@
 import type { Readable } from 'node:stream';
 
+/** Up to this many bytes an object is read in one go where that is possible; larger ones are streamed. */
+export const wholeBytes = 256 * 1024;
+
 /** What a store knows of an object. */
 export interface StoredObject {
   key: string;
@@ -22,6 +25,11 @@ export interface Store {
   list(prefix: string): AsyncIterable<StoredObject>;
   /** The object's bytes, `end` inclusive. @throws NotFoundError */
   openRead(key: string, range?: { start: number; end?: number }): Promise<Readable>;
+  /**
+   * A small object whole, with its version; null when it has more than `maxBytes`. Only faster than {@link stat} and {@link openRead}, so a
+   * driver may lack it. @throws NotFoundError
+   */
+  read?(key: string, maxBytes: number): Promise<{ bytes: Buffer; version: string } | null>;
   /**
    * Replaces or makes the object, atomically: readers see the old or the new whole, also after a power cut.
    * When `content` fails, nothing changes and the error passes. `secret` asks for mode 0600.

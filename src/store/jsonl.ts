@@ -1,5 +1,5 @@
 import type { ZodType } from 'zod';
-import { NotFoundError } from './index';
+import { NotFoundError, wholeBytes } from './index';
 import type { Store } from './index';
 
 /** Longest line that is read, in bytes without its newline; a longer one is broken, so that memory stays bounded. */
@@ -82,6 +82,11 @@ export function parseJson<T>(text: string, schema: ZodType<T>, key: string, line
  */
 export async function* readJsonLines<T>(store: Store, key: string, schema: ZodType<T>, range?: LineRange): AsyncGenerator<T> {
   if (range?.length === 0) return;
+  const whole = range ? null : await store.read?.(key, wholeBytes);
+  if (whole) {
+    yield* wholeJsonLines(whole.bytes, key, schema);
+    return;
+  }
   const stream = await store.openRead(key, range && { start: range.offset, end: range.offset + range.length - 1 });
   try {
     let line = 0;
@@ -91,6 +96,15 @@ export async function* readJsonLines<T>(store: Store, key: string, schema: ZodTy
     }
   } finally {
     stream.destroy();
+  }
+}
+
+function* wholeJsonLines<T>(bytes: Buffer, key: string, schema: ZodType<T>): Generator<T> {
+  for (let start = 0, line = 1; start < bytes.length; line += 1) {
+    const newlineAt = bytes.indexOf(newline, start);
+    const end = newlineAt === -1 ? bytes.length : newlineAt;
+    yield parseJson(bytes.toString('utf8', start, end), schema, key, line);
+    start = end + 1;
   }
 }
 
@@ -120,6 +134,8 @@ export async function findJson<T>(store: Store, key: string, schema: ZodType<T>)
  * @throws NotFoundError, BrokenFileError when it is larger than `maxBytes`
  */
 export async function readBytes(store: Store, key: string, maxBytes: number): Promise<Buffer> {
+  const whole = await store.read?.(key, Math.min(maxBytes, wholeBytes));
+  if (whole) return whole.bytes;
   const chunks: Buffer[] = [];
   let size = 0;
   for await (const chunk of await store.openRead(key)) {

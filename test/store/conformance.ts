@@ -49,6 +49,7 @@ export function storeConformance(name: string, makePlace: () => Promise<StorePla
   describe(`${name} keeps the store's contract`, () => {
     writing(on);
     reading(on);
+    readingWhole(on);
     listing(on);
     conditions(on);
     removing(on);
@@ -138,6 +139,20 @@ function reading(on: Run): void {
   }));
 }
 
+function readingWhole(on: Run): void {
+  test('what is small is read whole, with its version, by a driver that can', on(async (store) => {
+    if (!store.read) return;
+    await store.write('a/key', '0123456789');
+    const { version } = (await store.stat('a/key'))!;
+    expect(await store.read('a/key', 10)).toEqual({ bytes: Buffer.from('0123456789'), version });
+    expect(await store.read('a/key', 9)).toBeNull();
+    await store.write('a/empty', '');
+    expect((await store.read('a/empty', 0))!.bytes).toHaveLength(0);
+    for (const key of ['nothing', 'a', 'a/key/d']) await expect(store.read(key, 10)).rejects.toMatchObject({ name: 'NotFoundError', key });
+    await expect(store.read('../a', 10)).rejects.toMatchObject({ name: 'InvalidKeyError' });
+  }));
+}
+
 function listing(on: Run): void {
   test('the listing is in key order, below whole folder parts only', on(async (store) => {
     const all = ['a/b', 'a/bc/x', 'a-b', 'a/b.json', 'a.b', 'b', 'a/c/é', 'a/c/z', 'a/c/d/e/f', 'a/c/d-e', 'a/c/\u{1F4C4}', 'a/c/\uFF21', 'a0', 'A'];
@@ -221,6 +236,32 @@ function conditions(on: Run): void {
       }
     }
     expect(versions.size).toBe(30);
+  }));
+
+  test('writes, creations, replacements and removals of one key at once: each version is replaced once, and stands for one content', on(async (store, place) => {
+    const replaced: string[] = [];
+    const [seen, done] = [new Map<string, string>(), { creations: 0, removals: 0 }];
+    const turn = async (own: Store, lane: number) => {
+      for (let i = 0; i < 8; i += 1) {
+        const content = `${lane} ${i}`;
+        const before = await own.stat('key');
+        if ((lane + i) % 4 === 0) await own.write('key', content);
+        else if ((lane + i) % 4 === 1 && (await own.createIfAbsent('key', content))) done.creations += 1;
+        else if ((lane + i) % 4 === 2 && i > 4) {
+          await own.remove('key');
+          done.removals += 1;
+        } else if (before && (await own.replaceIf('key', content, before.version))) replaced.push(before.version);
+        const after = await store.stat('key');
+        const text = after && (await readText(store, 'key').catch(() => null));
+        if (after && text !== null && (await store.stat('key'))?.version === after.version) {
+          expect(seen.get(after.version) ?? text).toBe(text);
+          seen.set(after.version, text);
+        }
+      }
+    };
+    await Promise.all([0, 1, 2, 3, 4, 5].map((lane) => turn(place.open(), lane)));
+    expect(new Set(replaced).size).toBe(replaced.length);
+    expect(done.creations).toBeLessThanOrEqual(done.removals + 1);
   }));
 
   test('a counter that many replace at once loses nothing', on(async (store, place) => {

@@ -13,6 +13,11 @@ storeConformance('FolderStore', async () => {
   return { open: () => new FolderStore(join(root, 'archive')), close: () => rm(root, { recursive: true, force: true }) };
 });
 
+storeConformance('FolderStore with blocking reads', async () => {
+  const root = await makeRoot();
+  return { open: () => new FolderStore(root, { blockingReads: true }), close: () => rm(root, { recursive: true, force: true }) };
+});
+
 describe('FolderStore', () => {
   let root: string;
   let store: FolderStore;
@@ -127,6 +132,7 @@ describe('FolderStore', () => {
 
     test('a lock whose owner died is taken over at once', async () => {
       await store.write('key', 'old');
+      await store.write('key', 'older');
       const owner = await ownName(await deadPid());
       // The lock's name is the store's own matter, so it is taken from a lock in use.
       const held = await lockName('key');

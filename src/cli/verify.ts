@@ -14,7 +14,7 @@ const shownProblems = 100;
 /** `verify ID`: re-reads a batch in the archive; needs neither Temporal nor a key. */
 export async function verify(batchId: string, flags: { archive?: string }, output: Output): Promise<number> {
   if (!isBatchId(batchId)) throw new CliError({ code: 'invalid_input', message: `A batch id has ${batchIdRule}.` });
-  const store = new FolderStore(commandConfig(['archive'], flags).archive);
+  const store = new FolderStore(commandConfig(['archive'], flags).archive, { blockingReads: true });
   const line = new StatusLine(output);
   const onProgress = ({ files, bytes }: VerifyProgress) => line.say(() => `read ${counted(files, 'file')}, ${bytesText(bytes)}`);
   const report = await verifyBatch(store, batchId, { onProgress }).catch((error: unknown) => {

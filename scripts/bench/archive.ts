@@ -50,7 +50,7 @@ interface Pair {
 }
 
 async function manyArtifacts(session: Session, simulator: SimulatorAddress): Promise<Figures> {
-  const [documents, pages, rounds] = session.smoke ? [8, 3, 1] : [100, 48, 3];
+  const [documents, pages, rounds] = session.smoke ? [8, 3, 1] : [100, 48, session.full ? 3 : 2];
   const source = join(session.folder, 'sheet-sets');
   await writeSheetSets(source, documents, pages);
   const missing = await missingProgram(session);

@@ -1,68 +1,65 @@
-import { once } from 'node:events';
-import { createWriteStream } from 'node:fs';
 import { join } from 'node:path';
-import type { PlanAnswer, PlanRequest } from './children/plan';
+import type { Source } from '../../src/contract/batch';
 import type { Measured } from './children/measure';
+import type { PlanAnswer, PlanRequest } from './children/plan';
 import { figure, type Figures } from './figures';
 import { mostJobs } from './packing';
-import { runChild, type Run, type Session } from './session';
-import { sequence, Sizes } from './sizes';
+import { writeCsv, writeJsonLines, writeTree } from './plan-sources';
+import { runChild, type Run } from './session';
 
-/** Documents of one folder of the list. */
-const folderFiles = 80;
-/** Lines that are written together. */
-const portion = 5_000;
+/** A source, and how many documents it has. */
+interface Planned {
+  name: 'list' | 'csv' | 'folder';
+  source: Source;
+  documents: number;
+}
 
-/** Planning a list that spares every look at a file. */
+/** Most memory of the process that the design allows for a million documents, in bytes. */
+const memoryBudgetBytes = 300_000_000;
+/** Looks that a file may cost; its folder costs one too. */
+const looksBudget = 1.05;
+const limitMs = 15 * 60_000;
+
+/** Planning lists that spare every look at a file, and a folder whose files are looked at. */
 export const plan: Run = async (session) => {
-  const list = join(session.folder, 'list.jsonl');
-  const documents = session.smoke ? 20_000 : 1_000_000;
-  session.progress(`plan: writing a list of ${documents} documents`);
-  await writeList(list, documents);
+  const [list, csv, folder] = [join(session.folder, 'list.jsonl'), join(session.folder, 'list.csv'), join(session.folder, 'source')];
+  const [listed, files] = session.smoke ? [20_000, 1_000] : [1_000_000, session.full ? 1_000_000 : 200_000];
+  session.progress(`plan: writing lists of ${listed} documents, and ${files} files`);
+  await writeJsonLines(list, listed);
+  await writeCsv(csv, listed);
+  await writeTree(folder, files);
+  const planned: Planned[] = [
+    { name: 'list', source: { list }, documents: listed },
+    { name: 'csv', source: { list: csv }, documents: listed },
+    { name: 'folder', source: { folder }, documents: files },
+  ];
   session.progress('plan: planning');
-  return figuresOf(await planList(session, { list }), documents);
+  // A process for each where memory means something.
+  const runs = session.smoke ? [planned] : planned.map((one) => [one]);
+  let figures: Figures = {};
+  for (const run of runs) {
+    const request: PlanRequest = { sources: run.map(({ source }) => source) };
+    const measured = await runChild<Measured<PlanAnswer>[]>(session, 'plan', request, limitMs);
+    for (const [at, one] of run.entries()) figures = { ...figures, ...figuresOf(one, measured[at]!) };
+  }
+  return figures;
 };
 
-const planList = (session: Session, request: PlanRequest): Promise<Measured<PlanAnswer>> => runChild(session, 'plan', request);
-
-function figuresOf({ value, seconds, cpuSeconds, memory }: Measured<PlanAnswer>, expected: number): Figures {
-  if (value.lines !== expected || value.rejected + value.duplicates > 0) {
-    throw new Error(`${value.lines} lines were planned, ${value.rejected} of them rejected and ${value.duplicates} duplicates, instead of ${expected}`);
+function figuresOf({ name, documents }: Planned, { value, seconds, cpuSeconds, memory }: Measured<PlanAnswer>): Figures {
+  const { lines, rejected, duplicates, jobs, lowerBound, looks, opened } = value;
+  if (lines !== documents || rejected + duplicates > 0) {
+    throw new Error(`${name}: ${lines} lines were planned, ${rejected} of them rejected and ${duplicates} duplicates, instead of ${documents}`);
   }
-  return {
-    documents: figure(value.lines, 'documents', { note: 'no two of one size: of files that share their size planning reads the content, which measures the disk' }),
-    seconds: figure(seconds, 's', { note: 'reading the list, packing, and writing every line of the plan to nowhere; without the start of Node' }),
+  const figures: Figures = {
+    documents: figure(lines, 'documents', { note: 'no two of one size: of files that share their size planning reads the content, which measures the disk' }),
+    seconds: figure(seconds, 's', { note: 'reading the source, packing, and writing every line of the plan to nowhere; without the start of Node' }),
     cpuSeconds: figure(cpuSeconds, 's'),
-    processPeakBytes: figure(memory.processPeakBytes, 'bytes', { budget: 300_000_000, note: 'resident, the whole process with Node and the loader of TypeScript' }),
-    jobs: figure(value.jobs, 'jobs', { budget: mostJobs(value.lowerBound) }),
-    lowerBound: figure(value.lowerBound, 'jobs'),
-    ratio: figure(value.jobs / value.lowerBound, 'ratio'),
+    processPeakBytes: figure(memory.processPeakBytes, 'bytes', { budget: memoryBudgetBytes, note: 'resident, the whole process with Node and the loader of TypeScript' }),
+    jobs: figure(jobs, 'jobs', { budget: mostJobs(lowerBound) }),
+    lowerBound: figure(lowerBound, 'jobs'),
+    ratio: figure(jobs / lowerBound, 'ratio'),
+    looksPerFile: figure(looks / documents, 'ratio', { budget: name === 'folder' ? looksBudget : 0.001, note: 'calls of lstat, stat, access and realpath, those for folders included' }),
+    opened: figure(opened, 'files', { budget: 0 }),
   };
-}
-
-async function writeList(path: string, documents: number): Promise<void> {
-  const file = createWriteStream(path);
-  const sizeOf = distinctSizes();
-  for (let from = 0; from < documents; from += portion) {
-    const lines = Array.from({ length: Math.min(portion, documents - from) }, (_, at) => lineOf(from + at, sizeOf()));
-    if (!file.write(lines.join(''))) await once(file, 'drain');
-  }
-  await new Promise<void>((resolve, reject) => file.once('error', reject).end(resolve));
-}
-
-function lineOf(document: number, sizeBytes: number): string {
-  const folder = String(Math.floor(document / folderFiles)).padStart(5, '0');
-  return `${JSON.stringify({ path: `project-${folder.slice(0, 3)}/set-${folder}/sheet-${String(document).padStart(7, '0')}.pdf`, sizeBytes })}\n`;
-}
-
-/** Sizes as sheets have them, each one once. */
-function distinctSizes(): () => number {
-  const sizes = new Sizes(sequence(1_000_003));
-  const taken = new Set<number>();
-  return () => {
-    let size = sizes.around(3_000_000, 0.9);
-    while (taken.has(size)) size += 1;
-    taken.add(size);
-    return size;
-  };
+  return Object.fromEntries(Object.entries(figures).map(([of, value]) => [`${name}/${of}`, value]));
 }

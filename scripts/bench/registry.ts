@@ -23,12 +23,16 @@ export const benchmarks: Record<string, Benchmark> = {
     load: async () => (await import('./webhook.js')).webhook,
   },
   plan: {
-    title: 'planning 1,000,000 documents of a JSON Lines list that gives their sizes',
+    title: 'planning 1,000,000 documents of a list that gives their sizes, as JSON Lines and as CSV, and a folder of 200,000 files (1,000,000 with --full)',
     load: async () => (await import('./plan.js')).plan,
   },
   packing: {
     title: 'jobs that packing needs beside the lower bound, for five realistic mixes of documents',
     load: async () => (await import('./packing.js')).packing,
+  },
+  hash: {
+    title: 'hashing 64 files of 16 MB (160 MB with --full) and 5,000 of 16 KB, beside sha256sum and openssl in as many processes',
+    load: async () => (await import('./hash.js')).hash,
   },
   upload: {
     title: 'hashing and uploading 24 files of 32 MB, and one of 512 MB, beside sha256sum and curl to the same server; 16 streams at once; one file of 10 GB',

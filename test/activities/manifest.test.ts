@@ -96,14 +96,14 @@ test('an attempt that was given up does not replace what the next one wrote', as
   await buildBatch(store, 'b', mixedBatch);
   // The late one reads half the plan, then sleeps while another does the whole work; the follow-ups are gone when it wakes.
   let first = true;
+  const sleep = async (key: string) => {
+    if (!first || key !== jobKeys('b', 1).documents) return;
+    first = false;
+    await writeManifest(store, 'b');
+  };
   const late = storeWith({
-    openRead: async (key, range) => {
-      if (first && key === jobKeys('b', 1).documents) {
-        first = false;
-        await writeManifest(store, 'b');
-      }
-      return store.openRead(key, range);
-    },
+    openRead: (key, range) => sleep(key).then(() => store.openRead(key, range)),
+    read: (key, maxBytes) => sleep(key).then(() => store.read!(key, maxBytes)),
   });
   const totals = await writeManifest(late, 'b', { failure: { code: 'unauthorized', message: 'x' } });
   expect(first).toBe(false);

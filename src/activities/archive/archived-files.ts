@@ -22,6 +22,8 @@ const sliceFiles = 256;
 export class ArchivedFiles {
   private readonly known = new Map<string, ArchivedFile>();
   private readonly present = new Set<string>();
+  /** Artifacts that were in the store when this was opened, with their sizes; each until it is looked for. */
+  private readonly unseen = new Map<string, number>();
   private unsaved: ArchivedFile[] = [];
   private slices = 0;
   /** Paths in files.jsonl; null when it is not there, or says something else of one of them. */
@@ -37,6 +39,7 @@ export class ArchivedFiles {
   /** As earlier attempts left it. */
   static async open(store: Store, keys: JobKeys, attempt: number): Promise<ArchivedFiles> {
     const files = new ArchivedFiles(store, keys, attempt);
+    for await (const { key, sizeBytes } of store.list(keys.artifacts)) files.unseen.set(key.slice(keys.folder.length + 1), sizeBytes);
     for await (const { key } of store.list(keys.archived)) await files.load(key);
     const listed = new Set<string>();
     if ((await store.stat(keys.files)) && (await files.load(keys.files, listed))) files.listed = listed;
@@ -55,14 +58,23 @@ export class ArchivedFiles {
     return this.present.has(path) ? this.known.get(path)! : null;
   }
 
-  /** Looks whether a file is there, whole; hashes it when no ledger names it. */
+  /** Artifacts that were in the store at the beginning and were not looked for yet. */
+  stored(): string[] {
+    return [...this.unseen.keys()];
+  }
+
+  /**
+   * Looks whether a file is there, whole; hashes it when no ledger names it. What came into the store since the beginning counts only
+   * by {@link add}: a look for each of thousands of artifacts would cost as much as many of them.
+   */
   async find(path: string): Promise<ArchivedFile | null> {
     if (this.present.has(path)) return this.known.get(path)!;
     const key = `${this.keys.folder}/${path}`;
-    const stored = await this.store.stat(key);
-    if (!stored) return null;
+    const sizeBytes = path === resultName ? (await this.store.stat(key))?.sizeBytes : this.unseen.get(path);
+    this.unseen.delete(path);
+    if (sizeBytes === undefined) return null;
     const known = this.known.get(path);
-    if (known && known.sizeBytes !== stored.sizeBytes) return null;
+    if (known && known.sizeBytes !== sizeBytes) return null;
     if (known) {
       this.present.add(path);
       return known;

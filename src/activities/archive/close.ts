@@ -1,5 +1,5 @@
 import type { BatchActivities, ClosedJob, JobEnding, JobRef } from '../../contract/activities';
-import { documentOutcomeSchema, followUpSchema, jobFileSchema, resultRecordSchema, uploadRecordSchema } from '../../contract/archive';
+import { followUpSchema, jobFileSchema, resultRecordSchema, uploadRecordSchema } from '../../contract/archive';
 import type { DocumentOutcome, JobFile, PlanLine, ResultRecord, UploadRecord } from '../../contract/archive';
 import { batchKeys, jobKeys } from '../../contract/keys';
 import { hasResult, isTerminal } from '../../domain/job-state';
@@ -11,7 +11,7 @@ import { recordProcessed } from '../ledger';
 import { readJobLines } from '../plan';
 import { ArchivedFiles, resultName } from './archived-files';
 import type { JobKeys } from './archived-files';
-import { readClosedJob } from './totals';
+import { closedJob, readDocuments } from './totals';
 
 type CloseRequest = Parameters<BatchActivities['closeJob']>[0];
 
@@ -26,19 +26,18 @@ export async function closeJob(store: Store, request: CloseRequest): Promise<Clo
     await accountForFiles(store, keys);
     await store.write(keys.documents, jsonLines(outcomes(store, keys, request)));
   }
-  await finishJobFile(store, keys, request, (await readClosedJob(store, batchId, job))!.documents);
-  await recordProcessed(store, { projectId, batchId, job }, readJsonLines(store, keys.documents, documentOutcomeSchema));
+  const documents = (await readDocuments(store, batchId, job))!;
+  await finishJobFile(store, keys, request, documents.length);
+  await recordProcessed(store, { projectId, batchId, job }, documents);
   await store.removeAll(keys.work);
-  const { documents: _, ...closed } = (await readClosedJob(store, batchId, job))!;
-  return closed;
+  return closedJob(store, { batchId, job }, documents);
 }
 
 /** A job that ended before its archive was complete keeps what there is, and files.jsonl says what that is. */
 async function accountForFiles(store: Store, keys: JobKeys): Promise<void> {
   if (await store.stat(keys.files)) return;
   const files = await ArchivedFiles.open(store, keys, 0);
-  await files.find(resultName);
-  for await (const { key } of store.list(keys.artifacts)) await files.find(key.slice(keys.folder.length + 1));
+  for (const path of [resultName, ...files.stored()]) await files.find(path);
   if (files.totals.files > 0) await files.writeFiles();
 }
 
@@ -48,7 +47,7 @@ async function* outcomes(store: Store, keys: JobKeys, request: CloseRequest): As
   const uploads = await readUploads(store, keys);
   const debited = await debitedCredits(store, keys, request);
   const alone = lines.filter(({ seq }) => couldBeSent(uploads.get(seq))).length === 1;
-  const results = ending.kind === 'archived' ? await indexResults(store, keys) : new Map<string, LineRange[]>();
+  const results = ending.kind === 'archived' ? await indexResults(store, keys) : new Map<string, PlacedRecord[]>();
   const seen = new Set<string>();
   for (const line of lines.sort((a: PlanLine, b: PlanLine) => a.seq - b.seq)) {
     const upload = uploads.get(line.seq) ?? null;
@@ -81,15 +80,21 @@ async function readUploads(store: Store, keys: JobKeys): Promise<Map<number, Upl
   return uploads;
 }
 
-/** Where in results.jsonl each document stands, by its id and by its name: the lines themselves may be large, so they are read one document at a time. */
-async function indexResults(store: Store, keys: JobKeys): Promise<Map<string, LineRange[]>> {
-  const index = new Map<string, LineRange[]>();
+/** Bytes of results.jsonl whose records are kept; a hundred ordinary documents have a tenth of it. */
+const keptBytes = 4 * 1024 * 1024;
+
+/** A record, or where it stands in results.jsonl. */
+type PlacedRecord = ResultRecord | LineRange;
+
+/** What results.jsonl says of each document, by its id and by its name. Lines may be large, so that past the first few MB only their places are kept. */
+async function indexResults(store: Store, keys: JobKeys): Promise<Map<string, PlacedRecord[]>> {
+  const index = new Map<string, PlacedRecord[]>();
   let offset = 0;
   for await (const line of splitLines((await store.openRead(keys.results)) as AsyncIterable<Buffer>, keys.results)) {
-    const { documentId, fileName } = parseJson(line.toString(), resultRecordSchema, keys.results, null);
-    for (const name of fileName === null ? [documentId] : [documentId, nameKey(fileName)]) {
-      index.set(name, [...(index.get(name) ?? []), { offset, length: line.length }]);
-    }
+    const record = parseJson(line.toString(), resultRecordSchema, keys.results, null);
+    const { documentId, fileName } = record;
+    const placed = offset + line.length <= keptBytes ? record : { offset, length: line.length };
+    for (const name of fileName === null ? [documentId] : [documentId, nameKey(fileName)]) index.set(name, [...(index.get(name) ?? []), placed]);
     offset += line.length + 1;
   }
   return index;
@@ -98,10 +103,11 @@ async function indexResults(store: Store, keys: JobKeys): Promise<Map<string, Li
 /** A file name among document ids, which hold no slash. */
 const nameKey = (fileName: string): string => `name/${fileName}`;
 
-async function readRecords(store: Store, key: string, ranges: LineRange[]): Promise<ResultRecord[]> {
+async function readRecords(store: Store, key: string, places: PlacedRecord[]): Promise<ResultRecord[]> {
   const records: ResultRecord[] = [];
-  for (const range of ranges) {
-    for await (const record of readJsonLines(store, key, resultRecordSchema, range)) records.push(record);
+  for (const place of places) {
+    if (!('offset' in place)) records.push(place);
+    else for await (const record of readJsonLines(store, key, resultRecordSchema, place)) records.push(record);
   }
   return records;
 }

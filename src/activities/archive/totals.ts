@@ -1,12 +1,24 @@
-import type { ClosedJob } from '../../contract/activities';
+import type { ClosedJob, JobRef } from '../../contract/activities';
 import { documentOutcomeSchema, followUpSchema, inputFileSchema, jobFileSchema } from '../../contract/archive';
 import type { DocumentOutcome, JobFile } from '../../contract/archive';
 import type { Counts } from '../../contract/batch';
 import { batchKeys, jobKeys } from '../../contract/keys';
 import { resendOf } from '../../domain/resend';
-import type { Store } from '../../store';
+import { NotFoundError, type Store } from '../../store';
 import { findJson, readJsonLines } from '../../store/jsonl';
 import { readPlan } from '../plan';
+
+/** What a closed job's documents.jsonl says of its documents; null when there is none. @throws BrokenFileError */
+export async function readDocuments(store: Store, batchId: string, job: number): Promise<DocumentOutcome[] | null> {
+  const documents: DocumentOutcome[] = [];
+  try {
+    for await (const document of readJsonLines(store, jobKeys(batchId, job).documents, documentOutcomeSchema)) documents.push(document);
+  } catch (error) {
+    if (error instanceof NotFoundError) return null;
+    throw error;
+  }
+  return documents;
+}
 
 /**
  * What a closed job adds up to and what is to be sent again, from its files alone, so that every reader gives the same answer; null
@@ -14,13 +26,14 @@ import { readPlan } from '../plan';
  * the documents. Pages as the result counts them, equal content once.
  */
 export async function readClosedJob(store: Store, batchId: string, job: number): Promise<(ClosedJob & { documents: number }) | null> {
-  const keys = jobKeys(batchId, job);
-  if (!(await store.stat(keys.documents))) return null;
-  const documents: DocumentOutcome[] = [];
-  for await (const document of readJsonLines(store, keys.documents, documentOutcomeSchema)) documents.push(document);
-  const file = lastSeen(await findJson(store, keys.job, jobFileSchema), documents);
+  const documents = await readDocuments(store, batchId, job);
+  return documents && { documents: documents.length, ...(await closedJob(store, { batchId, job }, documents)) };
+}
+
+/** As {@link readClosedJob}, of documents that were read already. */
+export async function closedJob(store: Store, { batchId, job }: JobRef, documents: DocumentOutcome[]): Promise<ClosedJob> {
+  const file = lastSeen(await findJson(store, jobKeys(batchId, job).job, jobFileSchema), documents);
   return {
-    documents: documents.length,
     counts: countsOf(documents),
     pages: pagesOf(documents),
     credits: file?.creditsDebited ?? documents.reduce((sum, { credits }) => sum + (credits ?? 0), 0),

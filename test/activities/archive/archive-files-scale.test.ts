@@ -2,7 +2,9 @@ import { createHash } from 'node:crypto';
 import { Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import { jobKeys } from '../../../src/contract/keys';
+import { ArchivedFiles } from '../../../src/activities/archive/archived-files';
 import { createPace } from '../../../src/activities/pace';
+import type { Store } from '../../../src/store';
 import { Bench, body, dyingStore, link, resultOf } from './fake-api';
 import { memoryGrowth } from '../../support/memory';
 
@@ -128,4 +130,25 @@ describe('a result of 90 MB with one document of 100,000 sheets', () => {
     // Server and client share this process; what is ruled out is memory that grows with the result.
     expect(most).toBeLessThan(50_000_000);
   });
+});
+
+test('what is archived of a job with 100,000 artifacts is known in little memory, and every 256 of them take one record more', async () => {
+  let [writes, lines] = [0, 0];
+  const write: Store['write'] = async (_, content) => {
+    writes += 1;
+    for await (const chunk of content as AsyncIterable<Buffer>) for (const byte of chunk) lines += byte === 10 ? 1 : 0;
+    return { sizeBytes: 0, sha256: '' };
+  };
+  const nothing: Partial<Store> = { list: () => Readable.from([]), stat: () => Promise.resolve(null), write };
+  const files = await ArchivedFiles.open(nothing as Store, keys, 1);
+  const growth = await memoryGrowth(async () => {
+    for (let i = 0; i < 100_000; i += 1) {
+      const path = `artifacts/sheets/${i}/thumbnail.png`;
+      await files.find(path);
+      await files.add({ path, sizeBytes: i, sha256: createHash('sha256').update(path).digest('hex') });
+    }
+  });
+  expect(files.totals.files).toBe(100_000);
+  expect([writes, lines]).toEqual([Math.floor(100_000 / 256), 100_000 - (100_000 % 256)]);
+  expect(growth).toBeLessThan(50_000_000);
 });

@@ -14,10 +14,10 @@ const growthBudgetBytes = 64 * 2 ** 20;
 const width = 8;
 const limitMs = 10 * 60_000;
 
-/** Programs that hash files, and what they are asked to show that they are there. */
+/** Programs that hash files: what shows that they are there, and what goes before the files. */
 const rivals = {
-  sha256sum: { probe: ['--version'], command: 'sha256sum' },
-  openssl: { probe: ['version'], command: 'openssl dgst -sha256 -r' },
+  sha256sum: { probe: ['--version'], args: [] },
+  openssl: { probe: ['version'], args: ['dgst', '-sha256', '-r'] },
 } as const;
 type Rival = keyof typeof rivals;
 
@@ -61,25 +61,29 @@ async function runRound(session: Session, request: HashRequest, { files, there }
   const ours = await runChild<Measured<HashAnswer>>(session, 'hash', request, limitMs);
   const seconds: Round['seconds'] = { sha256sum: null, openssl: null };
   for (const name of there) {
-    const { digests, seconds: took } = await runRival(session, rivals[name].command, files);
+    const { digests, seconds: took } = await runRival(session, name, files);
     if (digests !== ours.value.digests) throw new Error(`${name} found other digests than we did`);
     seconds[name] = took;
   }
   return { ours, seconds };
 }
 
-/** As many processes as there are processors, each with a share of the files; the digests are put into the order of the files. */
-async function runRival({ processes }: Session, command: string, files: string[]): Promise<{ digests: string; seconds: number }> {
-  const share = Math.min(100, Math.ceil(files.length / availableParallelism()));
-  const script = `printf '%s\\n' "$@" | xargs -P ${availableParallelism()} -n ${share} ${command}`;
+/** As many processes as there are processors, each with its share of the files; the digests are put into the order of the files. */
+async function runRival(session: Session, rival: Rival, files: string[]): Promise<{ digests: string; seconds: number }> {
+  const lanes = availableParallelism();
   const startedAt = performance.now();
-  const { code, stdout, stderr } = await processes.capture('sh', ['-c', script, 'sh', ...files], { timeoutMs: limitMs });
+  const printed = await Promise.all(Array.from({ length: lanes }, (_, lane) => runProgram(session, rival, files.filter((_file, at) => at % lanes === lane))));
   const seconds = (performance.now() - startedAt) / 1000;
-  if (code !== 0) throw new Error(`${command} failed: ${stderr.trim().split('\n').at(-1) ?? ''}`);
   // A digest, a space, a space or an asterisk, and the path.
-  const digestOf = new Map(stdout.trim().split('\n').map((line) => [line.slice(66), line.slice(0, 64)] as const));
+  const digestOf = new Map(printed.flatMap((text) => text.trim().split('\n')).map((line) => [line.slice(66), line.slice(0, 64)] as const));
   const digests = files.map((file) => `${digestOf.get(file) ?? ''}\n`).join('');
   return { digests: createHash('sha256').update(digests).digest('hex'), seconds };
+}
+
+async function runProgram({ processes }: Session, rival: Rival, files: string[]): Promise<string> {
+  const { code, stdout, stderr } = await processes.capture(rival, [...rivals[rival].args, ...files], { timeoutMs: limitMs });
+  if (code !== 0) throw new Error(`${rival} failed: ${stderr.trim().split('\n').at(-1) ?? ''}`);
+  return stdout;
 }
 
 function figuresOf(group: string, rounds: Round[], { files, bytes }: { files: number; bytes: number }): Figures {

@@ -57,7 +57,7 @@ export class FolderLocks {
     try {
       const file = await open(path, 'wx');
       // On a full disk the name may not fit; the lock holds all the same.
-      await file.writeFile(owner).catch(() => undefined);
+      await file.write(owner).catch(() => undefined);
       await file.close();
       return true;
     } catch (error) {

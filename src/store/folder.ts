@@ -79,7 +79,8 @@ export class FolderStore implements Store {
     const staged = await this.#stage(key, target, content);
     return this.#commit(key, staged, target, async () => {
       const linked = await this.#link(staged, target);
-      return linked ?? this.#createUnderLock(key, staged, target);
+      if (linked === null) return this.#createUnderLock(key, staged, target);
+      return linked || this.#isLinked(staged, target);
     });
   }
 
@@ -179,20 +180,28 @@ export class FolderStore implements Store {
     try {
       await link(staged.path, target);
     } catch (error) {
+      if (isCode(error, 'EEXIST')) return false;
       if (isCode(error, 'EPERM', 'ENOTSUP', 'EOPNOTSUPP', 'ENOSYS', 'EMLINK')) return null;
-      if (!isCode(error, 'EEXIST')) throw error;
-      const found = refuseFolder(await this.#reader.stat(target));
-      // A network share may have lost the answer to a call that it carried out, and refuse the call's repeat.
-      if (found?.ino !== (await lstat(staged.path, { bigint: true })).ino) return false;
+      throw error;
     }
-    // At once: whoever is killed while the disk is waited for would leave it for ever, if nothing is written here any more.
+    return this.#leaveName(staged);
+  }
+
+  /** At once: whoever is killed while the disk is waited for would leave it for ever, if nothing is written here any more. */
+  async #leaveName(staged: Staged): Promise<true> {
     await unlink(staged.path);
     staged.isPlaced = true;
     return true;
   }
 
+  /** Whether a refused link was made all the same: a network share may lose the answer to a call that it carried out, and refuse its repeat. */
+  async #isLinked(staged: Staged, target: string): Promise<boolean> {
+    const found = refuseFolder(await this.#reader.stat(target));
+    return found?.ino === (await lstat(staged.path, { bigint: true })).ino && this.#leaveName(staged);
+  }
+
   #overwrite(key: string, staged: Staged, target: string): Promise<boolean> {
-    return this.#locks.hold(key, async (stillHeld) => this.#replace(staged, target, await this.#reader.stat(target), stillHeld));
+    return this.#locks.hold(key, async (stillHeld) => this.#replace(staged, target, refuseFolder(await this.#reader.stat(target)), stillHeld));
   }
 
   /** For file systems without hard links: all writers of a key but `link` hold its lock. */
@@ -202,7 +211,12 @@ export class FolderStore implements Store {
 
   /** Undefined: the lock may be lost, nothing was done. */
   async #replace(staged: Staged, target: string, found: BigIntStats | null, stillHeld: () => boolean): Promise<true | undefined> {
-    if (found) await outdate(staged.path, await lstat(staged.path, { bigint: true }), found);
+    if (found) {
+      const own = await lstat(staged.path, { bigint: true });
+      // A link whose answer was lost: see #isLinked.
+      if (own.ino === found.ino) return this.#leaveName(staged);
+      await outdate(staged.path, own, found);
+    }
     if (!stillHeld()) return undefined;
     await rename(staged.path, target);
     staged.isPlaced = true;

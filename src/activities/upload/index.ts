@@ -1,3 +1,4 @@
+import { setMaxListeners } from 'node:events';
 import { activityInfo, cancellationSignal, heartbeat } from '@temporalio/activity';
 import type { TransferActivities, UploadedJob } from '../../contract/activities';
 import { inputFileSchema, remoteJobSchema, uploadRecordSchema } from '../../contract/archive';
@@ -49,6 +50,8 @@ async function send(deps: Dependencies, engine: UploadEngine, request: Request):
   const { batchId, job } = request;
   const stop = new AbortController();
   const running = { engine, signal: AbortSignal.any([cancellationSignal(), stop.signal]) };
+  // Every document that waits for its turn listens.
+  setMaxListeners(0, running.signal);
   const what = `Job ${job}`;
   try {
     const { upload, lines } = await watch(running, { what, awaits: 'archive' }, () => prepare(deps, running, request));

@@ -43,8 +43,8 @@ describe('the upload ledger', () => {
 
     const later = await open();
     expect(later.registrations.get(1)).toEqual(direct(1, 'doc_1'));
-    expect(await later.sentDocument(1)).toMatchObject({ documentId: 'doc_1' });
-    expect(await later.sentDocument(2)).toBeNull();
+    expect(later.sentDocument(1)).toMatchObject({ documentId: 'doc_1' });
+    expect(later.sentDocument(2)).toBeNull();
     expect(await later.sentParts(parts(2, 'doc_2'))).toEqual([{ partNumber: 2, etag: '"e2"' }]);
   });
 
@@ -59,6 +59,22 @@ describe('the upload ledger', () => {
       expect(view.superseded.map(({ instruction }) => instruction.documentId)).toEqual(['doc_old']);
       expect(view.registered()).toEqual({ files: 2, bytes: 600 });
     }
+  });
+
+  test('documents that are recorded together are written together, and by two attempts at once beside each other', async () => {
+    const [ledger, other] = await Promise.all([open(), open()]);
+    const marks = [1, 2, 3, 4, 5].map((seq) => ledger.markSent(seq, { documentId: `doc_${seq}`, etag: null, sha256: null }));
+    await Promise.all([...marks, other.markSent(1, { documentId: 'doc_again', etag: null, sha256: null })]);
+    const keys: string[] = [];
+    for await (const { key } of deps.store.list(jobKeys('b', 1).sent)) keys.push(key);
+    expect(keys).toHaveLength(3);
+    const later = await open();
+    expect([2, 3, 4, 5, 6].map((seq) => later.sentDocument(seq)?.documentId)).toEqual(['doc_2', 'doc_3', 'doc_4', 'doc_5', undefined]);
+  });
+
+  test('what version 0.1.0 recorded, one object a document, counts', async () => {
+    await deps.store.write(`${jobKeys('b', 1).sent}/7`, JSON.stringify({ documentId: 'doc_7', etag: null, sha256: null }));
+    expect((await open()).sentDocument(7)).toMatchObject({ documentId: 'doc_7' });
   });
 
   test('upload tokens and signed URLs are on disk only sealed', async () => {

@@ -1,5 +1,5 @@
 import { runPool } from '../../../src/activities/upload/pool';
-import { maxSliceFiles, sliceLength, unknownPace } from '../../../src/activities/upload/slices';
+import { maxSliceFiles, observe, sliceLength, unknownPace } from '../../../src/activities/upload/slices';
 
 const turn = () => new Promise<void>((resolve) => setImmediate(resolve));
 
@@ -41,5 +41,31 @@ describe('sliceLength', () => {
   test('takes at most what one registration call takes', () => {
     expect(sliceLength(Array.from({ length: 500 }, () => 1), unknownPace())).toBe(maxSliceFiles);
     expect(sliceLength([], unknownPace())).toBe(0);
+  });
+  test('what is sent first is in before its URLs expire on a line of 1 MB a second, and is all of an ordinary job', () => {
+    const sizes = Array.from({ length: 100 }, () => 9_000_000);
+    expect(sliceLength(sizes, unknownPace())).toBe(100);
+    const huge = Array.from({ length: 100 }, () => 100_000_000);
+    expect(sliceLength(huge, unknownPace())).toBe(9);
+  });
+  test('a job of the largest size takes two calls when it is sent fast, and more when it is not', () => {
+    const calls = (bytesPerSecond: number): number => {
+      const pace = unknownPace();
+      const rest = Array.from({ length: 100 }, () => 100_000_000);
+      let slices = 0;
+      while (rest.length > 0) {
+        const bytes = rest.splice(0, sliceLength(rest, pace)).reduce((sum, size) => sum + size, 0);
+        observe(pace, bytes, (bytes / bytesPerSecond) * 1000);
+        slices += 1;
+      }
+      return slices;
+    };
+    expect(calls(50_000_000)).toBe(2);
+    expect(calls(2_000_000)).toBe(12);
+  });
+  test('tiny documents tell nothing of the rate', () => {
+    const pace = unknownPace();
+    observe(pace, 100_000, 10_000);
+    expect(pace).toEqual(unknownPace());
   });
 });

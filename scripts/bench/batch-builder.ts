@@ -58,7 +58,8 @@ const reasons: Partial<Record<Outcome, Reason>> = {
   expired: { code: 'expired', message: 'The job expired.' },
 };
 
-const planLine = (spec: DocumentSpec, index: number): PlanLine => ({
+/** The plan's line of a document; `index` from 0. */
+export const planLine = (spec: DocumentSpec, index: number): PlanLine => ({
   seq: index + 1,
   source: `Plans/ground floor ${index + 1}.pdf`,
   fileName: `ground floor ${index + 1}.pdf`,
@@ -77,8 +78,7 @@ const planLine = (spec: DocumentSpec, index: number): PlanLine => ({
 /** input.json, the plan, follow-ups and every job, all but the manifest. */
 export async function buildBatch(store: Pick<Store, 'write'>, batchId: string, spec: BatchSpec): Promise<void> {
   const keys = batchKeys(batchId);
-  const input = { project: 'Tower', source: { folder: '/plans' }, labels: { site: 'north', 7: 'seven' } };
-  await store.write(keys.input, jsonText({ batchId, acceptedAt: '2026-11-24T10:00:00.000Z', input }));
+  await writeInput(store, batchId);
   const plan = await writePlan(store, batchId, spec);
   for (const job of spec.jobs) {
     if (job.parent !== undefined) {
@@ -89,6 +89,12 @@ export async function buildBatch(store: Pick<Store, 'write'>, batchId: string, s
     }
     await writeJob(store, batchId, job);
   }
+}
+
+/** input.json. */
+export async function writeInput(store: Pick<Store, 'write'>, batchId: string): Promise<void> {
+  const input = { project: 'Tower', source: { folder: '/plans' }, labels: { site: 'north', 7: 'seven' } };
+  await store.write(batchKeys(batchId).input, jsonText({ batchId, acceptedAt: '2026-11-24T10:00:00.000Z', input }));
 }
 
 /** The planned job that a job is, or was made of. */
@@ -112,18 +118,12 @@ async function writePlan(store: Pick<Store, 'write'>, batchId: string, { documen
   const duplicates = lines.filter((line) => line.duplicateOf !== null).length;
   const skipped = lines.filter((line) => line.duplicateOf === null && line.reason?.code === 'skipped').length;
   const plan: Plan = {
-    batchId,
-    root: '/plans',
-    createdAt: '2026-11-24T10:00:01.000Z',
+    ...planHead(batchId),
     documents: lines.length,
     rejected: lines.filter((line) => line.job === null).length - duplicates - skipped,
     duplicates,
     skipped,
     bytes: sum(jobs.map(({ sizeBytes }) => sizeBytes)),
-    pages: null,
-    limits: {},
-    lowerBoundJobs: 1,
-    credits: null,
     jobs,
     sha256: written.sha256,
   };
@@ -131,7 +131,19 @@ async function writePlan(store: Pick<Store, 'write'>, batchId: string, { documen
   return plan;
 }
 
-async function writeJob(store: Pick<Store, 'write'>, batchId: string, spec: JobSpec): Promise<void> {
+/** What is the same in every plan.json here. */
+export const planHead = (batchId: string): Pick<Plan, 'batchId' | 'root' | 'createdAt' | 'pages' | 'limits' | 'lowerBoundJobs' | 'credits'> => ({
+  batchId,
+  root: '/plans',
+  createdAt: '2026-11-24T10:00:01.000Z',
+  pages: null,
+  limits: {},
+  lowerBoundJobs: 1,
+  credits: null,
+});
+
+/** A job's files, its artifacts included. */
+export async function writeJob(store: Pick<Store, 'write'>, batchId: string, spec: JobSpec): Promise<void> {
   const keys = jobKeys(batchId, spec.job);
   const outcomes = Object.entries(spec.outcomes ?? {}) as unknown as [string, Outcome][];
   const files: ArchivedFile[] = [];

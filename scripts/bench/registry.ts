@@ -46,8 +46,12 @@ export const benchmarks: Record<string, Benchmark> = {
     title: 'archiving one result of 2 GB, and one with 5,000 artifacts beside curl: downloaded, checked, hashed and on disk',
     load: async () => (await import('./archive.js')).archive,
   },
+  manifest: {
+    title: 'writing the manifest of 20,000 documents (1,000,000 with --full)',
+    load: async () => (await import('./manifest.js')).manifest,
+  },
   verify: {
-    title: 'verifying an archived batch of 20,000 documents with two artifacts each',
+    title: 'verifying an archived batch of 20,000 documents with two artifacts each (1,000,000 without, with --full), beside sha256sum',
     load: async () => (await import('./verify.js')).verify,
   },
   scale: {

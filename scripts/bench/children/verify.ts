@@ -17,7 +17,7 @@ export interface VerifyAnswer {
 
 answer<VerifyRequest, Measured<VerifyAnswer>>(({ archive, batchId }) =>
   measure(async () => {
-    const { documents, files, bytes, problems } = await verifyBatch(new FolderStore(archive), batchId);
+    const { documents, files, bytes, problems } = await verifyBatch(new FolderStore(archive, { blockingReads: true }), batchId);
     if (problems.length > 0) throw new Error(`the archive has problems: ${JSON.stringify(problems.slice(0, 3))}`);
     return { documents, files, bytes };
   }),

@@ -10,21 +10,40 @@ import type { DocumentTable } from './table';
 /** Files that are open at the same time, hashed or waiting for a thread: enough that small ones behind a large one go on. */
 const filesAhead = 32;
 
-/** SHA-256 digests that planning had to compute, by document. */
+/** What a file was when it was hashed. */
+export interface Hashed {
+  sha256: string;
+  mtimeMs: number;
+  inode: number;
+}
+
+/** What planning had to hash, by document. */
 export class Digests {
   private bytes = Buffer.alloc(0);
+  /** Modification time and inode, one after the other. */
+  private states = new Float64Array(0);
   private readonly slots = new Map<number, number>();
 
-  set(document: number, sha256: string): void {
+  set(document: number, { sha256, mtimeMs, inode }: Hashed): void {
     const slot = this.slots.size;
-    if ((slot + 1) * 32 > this.bytes.length) this.bytes = Buffer.concat([this.bytes], Math.max(1024, this.bytes.length * 2));
+    if ((slot + 1) * 32 > this.bytes.length) this.grow();
     this.bytes.write(sha256, slot * 32, 'hex');
+    this.states.set([mtimeMs, inode], slot * 2);
     this.slots.set(document, slot);
   }
 
-  get(document: number): string | null {
+  get(document: number): Hashed | null {
     const slot = this.slots.get(document);
-    return slot === undefined ? null : this.bytes.toString('hex', slot * 32, slot * 32 + 32);
+    if (slot === undefined) return null;
+    return { sha256: this.bytes.toString('hex', slot * 32, slot * 32 + 32), mtimeMs: this.states[slot * 2]!, inode: this.states[slot * 2 + 1]! };
+  }
+
+  private grow(): void {
+    const length = Math.max(32, (this.bytes.length / 32) * 2);
+    this.bytes = Buffer.concat([this.bytes], length * 32);
+    const { states } = this;
+    this.states = new Float64Array(length * 2);
+    this.states.set(states);
   }
 }
 
@@ -50,7 +69,7 @@ export async function findDuplicates(table: DocumentTable, root: SourceRoot, opt
     if ('code' in result) {
       table.reject(document, result);
     } else {
-      if (result.computed) digests.set(document, result.sha256);
+      if (result.computed) digests.set(document, result.computed);
       const original = contents.claim(`${result.sha256} ${table.sizes[document]}`, document);
       if (original !== document) table.repeat(document, original);
     }
@@ -96,12 +115,12 @@ function includes(sorted: Float64Array, value: number): boolean {
   return sorted[from] === value;
 }
 
-type Digest = { sha256: string; computed: boolean } | Reason;
+type Digest = { sha256: string; computed: Hashed | null } | Reason;
 
 async function digest(table: DocumentTable, root: SourceRoot, document: number, signal: AbortSignal | undefined): Promise<Digest> {
   signal?.throwIfAborted();
   const { sha256: listed, source } = table.read(document);
-  if (listed !== null) return { sha256: listed, computed: false };
+  if (listed !== null) return { sha256: listed, computed: null };
   const opened = await openInside(root, parsePath(source));
   if ('code' in opened) return opened;
   const { handle, stats } = opened;
@@ -109,7 +128,8 @@ async function digest(table: DocumentTable, root: SourceRoot, document: number, 
   try {
     if (stats.size !== expected) return changed(stats.size, expected);
     const { sha256, sizeBytes } = await hashFile(handle.fd, { sizeBytes: expected, ...(signal && { signal }) });
-    return sizeBytes === expected ? { sha256, computed: true } : changed(sizeBytes, expected);
+    if (sizeBytes !== expected) return changed(sizeBytes, expected);
+    return { sha256, computed: { sha256, mtimeMs: stats.mtimeMs, inode: stats.ino } };
   } catch (error) {
     signal?.throwIfAborted();
     return unreadableReason(root, error);

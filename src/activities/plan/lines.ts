@@ -68,6 +68,7 @@ export class PackedTable {
 
   private line(seq: number, document: number, names: JobNames | null): PlanLine {
     const { source, fileName, contentType, classification, sha256, mtimeMs, inode } = this.table.read(document);
+    const hashed = sha256 === null ? this.digests.get(document) : null;
     const fate = this.fate(document);
     const pages = this.table.pages?.[this.table.original(document) ?? document] ?? -1;
     const size = this.table.sizes[document]!;
@@ -77,11 +78,11 @@ export class PackedTable {
       fileName: names ? names.take(fileName) : fileName,
       contentType,
       sizeBytes: Number.isNaN(size) ? null : size,
-      sha256: sha256 ?? this.digests.get(document),
+      sha256: sha256 ?? hashed?.sha256 ?? null,
       pages: pages < 0 ? null : pages,
       classification,
-      mtimeMs,
-      inode,
+      mtimeMs: mtimeMs ?? hashed?.mtimeMs ?? null,
+      inode: inode ?? (hashed && String(hashed.inode)),
       job: this.jobOf[document] || null,
       reason: reasonOf(fate),
       duplicateOf: fate.kind === 'duplicate' ? this.lineOf[fate.original]! : null,

@@ -56,14 +56,10 @@ function resolve(root: SourceRoot, spelling: string): Place {
   return path.startsWith(`${folder}/`) ? { path: path.slice(folder.length + 1), inside: true } : { path: posix.normalize(listed), inside: false };
 }
 
-const candidateOf = (document: ListedDocument, { path }: Place, { state, reason }: Look): Candidate => ({
-  path,
-  fileName: document.fileName ?? null,
-  contentType: document.contentType ?? null,
-  classification: document.classification ?? null,
-  sha256: document.sha256 ?? null,
-  sizeBytes: state?.sizeBytes ?? document.sizeBytes ?? null,
-  mtimeMs: state?.mtimeMs ?? null,
-  inode: state?.inode ?? null,
-  reason,
-});
+/** With a digest of the list's own, the file's time and inode are left out: planning has not seen that they belong to this content. */
+function candidateOf(document: ListedDocument, { path }: Place, { state, reason }: Look): Candidate {
+  const { fileName = null, contentType = null, classification = null, sha256 = null } = document;
+  const seen = sha256 === null ? state : null;
+  const sizeBytes = state?.sizeBytes ?? document.sizeBytes ?? null;
+  return { path, fileName, contentType, classification, sha256, sizeBytes, mtimeMs: seen?.mtimeMs ?? null, inode: seen?.inode ?? null, reason };
+}

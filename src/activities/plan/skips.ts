@@ -52,7 +52,7 @@ export async function findSkips(
   const skips = new Skips(table.count);
   await runPool(openDocuments(table), lanes, async (document) => {
     options.signal?.throwIfAborted();
-    const sha256 = table.read(document).sha256 ?? digests.get(document);
+    const sha256 = table.read(document).sha256 ?? digests.get(document)?.sha256;
     const elsewhere = sha256 && (await options.find(sha256));
     if (elsewhere) skips.set(document, elsewhere);
     options.onProgress(document + 1);

@@ -63,6 +63,8 @@ export class SourceFile {
 
   /** SHA-256 of the whole file, lowercase hex. @throws UnsendableError when a list promised another one */
   async sha256({ signal, moved }: Movement): Promise<string> {
+    // Planning hashed the file in the very state that it was opened in: a digest that only a list gives comes without a state.
+    if (this.line.sha256 !== null && this.line.mtimeMs !== null && this.line.inode !== null) return this.line.sha256;
     const hashing = hashFile(this.handle.fd, { sizeBytes: this.sizeBytes, signal, onProgress: moved });
     this.hashing = hashing.catch(() => undefined);
     const { sha256: digest } = await hashing;

@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import { z } from 'zod';
 import type { BatchSummary } from '../../src/client';
 import { manifestSchema } from '../../src/contract/archive';
+import { streamsPerJob } from '../../src/activities/upload/streams';
 import { batchKeys } from '../../src/contract/keys';
 import { verifyBatch } from '../../src/verify';
 import { creditsPerPage, type CrashPlan, type Kill } from './plan';
@@ -27,8 +28,6 @@ const countersSchema = z.object({ bytesReceived: z.number() });
 
 /** Reads, which change nothing and are what a job's end is for. */
 const harmless = new Set(['getJob', 'getJobResult', 'getJobArtifact']);
-/** Documents that one job sends at the same time. */
-const streamsPerJob = 4;
 
 /** What a document of the run is, by its bytes. */
 interface Content {

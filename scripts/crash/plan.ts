@@ -1,3 +1,4 @@
+import { streamsPerJob } from '../../src/activities/upload/streams';
 import { Dice } from '../../src/simulator/words';
 
 /** When a process is killed. Everything is counted from the moment the kill before it was over. */
@@ -87,10 +88,12 @@ function stagesOf(plan: Omit<CrashPlan, 'kills'>): Choice[][] {
   const jobs = Math.ceil(unique.length / plan.maxFiles);
   const inParts = unique.filter(({ sizeBytes }) => sizeBytes > plan.partThreshold).length;
   const bytes = unique.reduce((sum, { sizeBytes }) => sum + sizeBytes, 0);
+  // Documents that end together are written down together, at most one a stream.
+  const groups = Math.ceil(unique.length / streamsPerJob);
   const uploads =
     plan.upload === 'form'
-      ? [request('uploadFiles', unique.length), file('/sent/', unique.length)]
-      : [request('putObject', unique.length - inParts), request('putPart', 2 * inParts), file('/sent/', unique.length), file('/sent-parts/', 2 * inParts)];
+      ? [request('uploadFiles', unique.length), file('/sent/', groups)]
+      : [request('putObject', unique.length - inParts), request('putPart', 2 * inParts), file('/sent/', groups), file('/sent-parts/', 2 * inParts)];
   return [
     [file('/input\\.json$', 1), request('listProjects', 1), file('/plan\\.jsonl$', 1), file('/plan\\.json$', 1)],
     [request('createJob', jobs), file('/intent\\.json$', jobs), file('/remote\\.json$', jobs)],

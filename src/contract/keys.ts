@@ -49,7 +49,7 @@ export const jobKeys = (batchId: string, job: number) => {
     remote: `${work}/remote.json`,
     /** Sealed upload instructions, one file a registered slice. */
     registrations: `${work}/registrations`,
-    /** What has been sent: one small file a sent file or part. */
+    /** What has been sent: one object a group of documents that were sent together, and one a part. */
     sent: `${work}/sent`,
     /** Upload's account of each document: sent under which documentId, or why not. */
     uploads: `${work}/uploads.jsonl`,

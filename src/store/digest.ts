@@ -30,17 +30,17 @@ export const sha256 = (content: string | Uint8Array): string => hash('sha256', c
  * `onChunk` hears of every chunk that was read, in bytes.
  */
 export async function digestOf(store: Store, key: string, onChunk?: (bytes: number) => void): Promise<{ sizeBytes: number; sha256: string } | null> {
-  const digest = new Digest();
   try {
     const whole = await store.read?.(key, wholeBytes);
     if (whole) {
       onChunk?.(whole.bytes.length);
       return { sizeBytes: whole.bytes.length, sha256: sha256(whole.bytes) };
     }
+    const digest = new Digest();
     for await (const chunk of digest.through(await store.openRead(key))) onChunk?.(chunk.byteLength);
+    return { sizeBytes: digest.sizeBytes, sha256: digest.hex() };
   } catch (error) {
     if (error instanceof NotFoundError) return null;
     throw error;
   }
-  return { sizeBytes: digest.sizeBytes, sha256: digest.hex() };
 }

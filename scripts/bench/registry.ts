@@ -54,6 +54,11 @@ export const benchmarks: Record<string, Benchmark> = {
     title: 'verifying an archived batch of 20,000 documents with two artifacts each (1,000,000 without, with --full), beside sha256sum',
     load: async () => (await import('./verify.js')).verify,
   },
+  window: {
+    title: 'the window of jobs over 1,000 jobs (10,000 with --full) that do nothing: histories, state handed over, actions, memory of the worker',
+    temporal: true,
+    load: async () => (await import('./window.js')).window,
+  },
   scale: {
     title: 'whole batches of 1,000 and 10,000 small documents (100,000 with --full): how time, memory and counts grow, and where the time goes',
     temporal: true,

@@ -45,14 +45,17 @@ export async function writePdfs(folder: string, count: number): Promise<void> {
   }
 }
 
-/** Writes `count` files of random bytes into a folder, which is made: nothing that anybody looks into, so that sending alone counts. */
-export async function writeRandomFiles(folder: string, count: number, sizeBytes: number): Promise<string[]> {
+/**
+ * Writes `count` files of random bytes into a folder, which is made: nothing that anybody looks into, so that sending alone counts. Each
+ * is by `shorterBytes` (0) shorter than the one before: files that share their size are hashed while planning.
+ */
+export async function writeRandomFiles(folder: string, count: number, sizeBytes: number, shorterBytes = 0): Promise<string[]> {
   await mkdir(folder, { recursive: true });
   const bytes = Buffer.allocUnsafe(sizeBytes);
   const paths: string[] = [];
   for (let number = 1; number <= count; number += 1) {
     const path = join(folder, `scan-${String(number).padStart(3, '0')}.bin`);
-    await writeFile(path, randomFillSync(bytes));
+    await writeFile(path, randomFillSync(bytes).subarray((number - 1) * shorterBytes));
     paths.push(path);
   }
   return paths;

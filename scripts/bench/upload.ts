@@ -20,7 +20,7 @@ const largeLimitMs = 15 * 60_000;
 
 /** Uploading beside what a shell does with the same files, and memory where it could grow: many streams at once, and one huge file. */
 export const upload: Run = async (session) => {
-  await writeRandomFiles(warmUpIn(session), 4, warmUpBytes / 4);
+  await writeRandomFiles(warmUpIn(session), 4, warmUpBytes / 4, 1);
   // With tiny sizes one simulator does for all; it takes a second to start.
   const tiny = ['--trust-digests', '--part-threshold', String(tinyPartBytes)];
   const beside = async (simulator: SimulatorAddress): Promise<Figures> => ({
@@ -37,7 +37,8 @@ async function besideShell(session: Session, simulator: SimulatorAddress): Promi
   const send: Send = (batches) => sendJobs(session, simulator, { batches });
   const [count, sizeBytes, singleBytes, rounds] = session.smoke ? [16, 500_000, 900_000, 1] : [24, 32_000_000, 512_000_000, 3];
   const [source, alone] = [join(session.folder, 'source'), join(session.folder, 'alone')];
-  const files = await writeRandomFiles(source, count, sizeBytes);
+  // No two sizes are alike: else planning would hash the files, which is not measured.
+  const files = await writeRandomFiles(source, count, sizeBytes, 1);
   const many = await comparePairs(session, simulator, send, { name: 'round', source, files, rounds });
   const streams = await manyStreams(session, simulator, files);
   const single = await comparePairs(session, simulator, send, { name: 'alone', source: alone, files: await writeRandomFiles(alone, 1, singleBytes), rounds });

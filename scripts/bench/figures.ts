@@ -1,5 +1,5 @@
 /** What a figure counts in. */
-export type Unit = 'actions' | 'bytes' | 'bytes/s' | 'documents' | 'documents/s' | 'events' | 'files' | 'jobs' | 'lines' | 'ratio' | 'requests' | 'runs' | 's';
+export type Unit = 'actions' | 'bytes' | 'bytes/s' | 'documents' | 'documents/s' | 'events' | 'files' | 'jobs' | 'lines' | 'ratio' | 'requests' | 'runs' | 's' | 'tasks';
 
 /** One measured number. */
 export interface Figure {

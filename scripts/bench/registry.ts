@@ -64,4 +64,19 @@ export const benchmarks: Record<string, Benchmark> = {
     temporal: true,
     load: async () => (await import('./scale.js')).scale,
   },
+  start: {
+    title: 'start of a built worker, to its first workflow task',
+    temporal: true,
+    load: async () => (await import('./start.js')).start,
+  },
+  workers: {
+    title: 'a batch of slow uploads through one worker, through two, and through two of which one is killed',
+    temporal: true,
+    load: async () => (await import('./workers.js')).workers,
+  },
+  fairness: {
+    title: 'a batch of 2 jobs beside one of 200 on the same worker, with fairness keys and without',
+    temporal: true,
+    load: async () => (await import('./fairness.js')).fairness,
+  },
 };

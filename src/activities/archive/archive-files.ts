@@ -1,11 +1,11 @@
 import { Context } from '@temporalio/activity';
 import type { ArchiveActivities } from '../../contract/activities';
 import { jobKeys } from '../../contract/keys';
+import { withHeartbeat } from '../heartbeat';
 import { archiveArtifacts } from './artifacts';
 import { ArchivedFiles } from './archived-files';
 import { writeRecords } from './records';
 import { archiveResult } from './result';
-import { withHeartbeat } from './run';
 import type { ArchiveProgress, ArchiveRun } from './run';
 
 /** What is asked of {@link archiveFiles}. */
@@ -17,7 +17,7 @@ export type ArchiveRequest = Pick<Parameters<ArchiveActivities['archiveJob']>[0]
  */
 export function archiveFiles(deps: ArchiveRun['deps'], request: ArchiveRequest): Promise<{ files: number; bytes: number }> {
   const progress: ArchiveProgress = { stage: 'result', files: 0, bytes: 0 };
-  return withHeartbeat(progress, () => archive(deps, request, progress));
+  return withHeartbeat(() => archive(deps, request, progress), () => progress);
 }
 
 async function archive(deps: ArchiveRun['deps'], { batchId, job, remote }: ArchiveRequest, progress: ArchiveProgress): Promise<{ files: number; bytes: number }> {

@@ -1,4 +1,3 @@
-import { Context } from '@temporalio/activity';
 import type { RemoteJob } from '../../contract/activities';
 import { failureTypes } from '../../contract/failures';
 import { BusyError, RejectedError } from '../../plangrep/errors';
@@ -6,8 +5,6 @@ import type { Dependencies } from '../dependencies';
 import { giveUp } from '../failure';
 import type { ArchivedFiles, JobKeys } from './archived-files';
 
-/** Heartbeats carry cancellation; this is well below their timeout, and the SDK sends fewer. */
-const heartbeatMs = 10_000;
 /** Pause after a 429 or 503 that names none. */
 const defaultPauseMs = 2_000;
 
@@ -29,18 +26,6 @@ export interface ArchiveRun {
   attempt: number;
   /** Aborts when the activity is cancelled. */
   signal: AbortSignal;
-}
-
-/** Runs `work` with heartbeats on a timer, for it may wait long for one byte. */
-export async function withHeartbeat<T>(progress: ArchiveProgress, work: () => Promise<T>): Promise<T> {
-  const context = Context.current();
-  context.heartbeat(progress);
-  const timer = setInterval(() => context.heartbeat(progress), heartbeatMs);
-  try {
-    return await work();
-  } finally {
-    clearInterval(timer);
-  }
 }
 
 /**

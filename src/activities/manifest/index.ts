@@ -1,4 +1,4 @@
-import { cancellationSignal, heartbeat } from '@temporalio/activity';
+import { cancellationSignal } from '@temporalio/activity';
 import type { ManifestRequest, ManifestTotals, TransferActivities } from '../../contract/activities';
 import { inputFileSchema, manifestSchema, planSchema, type ManifestLine } from '../../contract/archive';
 import { batchKeys, workFolder } from '../../contract/keys';
@@ -9,25 +9,19 @@ import type { Store } from '../../store';
 import { Digest, sha256 } from '../../store/digest';
 import { findJson, jsonLines, readJson } from '../../store/jsonl';
 import type { Dependencies } from '../dependencies';
+import { withHeartbeat } from '../heartbeat';
 import { Digests, readJobs } from './jobs';
 import { findOriginals, placedLines, readJobTree, readOutcomes } from './sources';
-
-/** How often this work tells that it lives, in ms; the SDK sends what the heartbeat timeout allows. */
-const heartbeatEveryMs = 10_000;
 
 /** Activity that ends a batch: writes what became of every document. */
 export function createManifestActivities({ store }: Pick<Dependencies, 'store'>): Pick<TransferActivities, 'writeManifest'> {
   return {
-    writeManifest: async (request) => {
-      const pulse = setInterval(() => heartbeat(), heartbeatEveryMs);
-      try {
+    writeManifest: (request) =>
+      withHeartbeat(async () => {
         const totals = (await findTotals(store, request.batchId)) ?? (await writeOnce(store, request));
         await store.removeAll(workFolder(request.batchId));
         return totals;
-      } finally {
-        clearInterval(pulse);
-      }
-    },
+      }),
   };
 }
 

@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto';
-import { Context } from '@temporalio/activity';
+import { cancellationSignal } from '@temporalio/activity';
 import type { PlannedBatch, TransferActivities } from '../../contract/activities';
 import { inputFileSchema, planSchema } from '../../contract/archive';
 import type { InputFile, Plan } from '../../contract/archive';
@@ -10,6 +10,7 @@ import type { Store } from '../../store';
 import { jsonText, readJson } from '../../store/jsonl';
 import type { Dependencies } from '../dependencies';
 import { giveUp } from '../failure';
+import { withHeartbeat } from '../heartbeat';
 import { findProcessed, liveness } from '../ledger';
 import { invalidInput } from './broken-lines';
 import type { PlanProgress } from './candidate';
@@ -17,9 +18,6 @@ import type { CountPages } from './count';
 import { preparePlan } from './documents';
 import type { PreparedPlan } from './documents';
 import type { FindElsewhere } from './skips';
-
-/** Time between two heartbeats, in ms; the heartbeat timeout is at least 60 s. */
-const heartbeatMs = 5000;
 
 /** What planning a batch needs. */
 export interface PlanDependencies {
@@ -39,7 +37,10 @@ export async function planBatch(deps: PlanDependencies, request: Request): Promi
   const keys = batchKeys(batchId);
   if (await store.stat(keys.plan)) return plannedBatch(await knownPlan(store, batchId));
   const { input } = await readJson(store, keys.input, inputFileSchema);
-  return withHeartbeat(async (signal, onProgress) => {
+  let progress: PlanProgress | undefined;
+  const plan = async (): Promise<PlannedBatch> => {
+    const onProgress = (now: PlanProgress): void => void (progress = now);
+    const signal = cancellationSignal();
     const credits = { drawingPage: deps.settings.creditsPerDrawingPage, documentPage: deps.settings.creditsPerDocumentPage };
     const findElsewhere = ledgerOf(deps, request, input);
     const prepared = await preparePlan(input, { batchId, archive: store.location, store, findElsewhere, countPages: deps.countPages, credits, signal, onProgress });
@@ -50,7 +51,8 @@ export async function planBatch(deps: PlanDependencies, request: Request): Promi
     } finally {
       prepared.close();
     }
-  });
+  };
+  return withHeartbeat(plan, () => progress);
 }
 
 /** The project's ledger, when the input wants to pass over what is in it; a project that is not there yet has none. */
@@ -101,18 +103,4 @@ async function knownPlan(store: Store, batchId: string): Promise<Plan> {
   for await (const chunk of await store.openRead(keys.planLines)) hash.update(chunk as Buffer);
   if (hash.digest('hex') !== plan.sha256) throw invalidInput(`${keys.planLines} is not the file that ${keys.plan} was made with`);
   return plan;
-}
-
-async function withHeartbeat<T>(run: (signal: AbortSignal, onProgress: (progress: PlanProgress) => void) => Promise<T>): Promise<T> {
-  const context = Context.current();
-  let latest: PlanProgress | undefined;
-  const timer = setInterval(() => context.heartbeat(latest), heartbeatMs);
-  try {
-    context.heartbeat();
-    return await run(context.cancellationSignal, (progress) => {
-      latest = progress;
-    });
-  } finally {
-    clearInterval(timer);
-  }
 }

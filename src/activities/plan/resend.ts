@@ -1,4 +1,4 @@
-import { cancellationSignal, heartbeat } from '@temporalio/activity';
+import { cancellationSignal } from '@temporalio/activity';
 import type { JobRef, ResendKind, TransferActivities } from '../../contract/activities';
 import { documentOutcomeSchema, inputFileSchema } from '../../contract/archive';
 import type { DocumentOutcome } from '../../contract/archive';
@@ -8,6 +8,7 @@ import { jobLimits, packDocuments } from '../../domain/plan';
 import { isSentAgain } from '../../domain/resend';
 import type { Store } from '../../store';
 import { readJson, readJsonLines } from '../../store/jsonl';
+import { withHeartbeat } from '../heartbeat';
 import type { PlanDependencies } from './batch';
 import { countPagesOf } from './count';
 import { holds, makeFollowUps } from './follow-ups';
@@ -15,9 +16,6 @@ import { readFollowUps, readPlacedLines, readPlan } from './read';
 import type { PlacedLine } from './read';
 import { openRoot } from './root';
 import { packable } from './split';
-
-/** Time between two heartbeats, in ms; counting pages may take long. */
-const heartbeatMs = 10_000;
 
 type ResendRequest = JobRef & { how: ResendKind; next: number };
 
@@ -27,13 +25,8 @@ type ResendRequest = JobRef & { how: ResendKind; next: number };
  * below a number that is taken.
  * @throws SourceUnavailable when pages must be counted and the source cannot be read on this host
  */
-export async function resendDocuments(deps: PlanDependencies, request: ResendRequest): ReturnType<TransferActivities['resendDocuments']> {
-  const pulse = setInterval(() => heartbeat(), heartbeatMs);
-  try {
-    return await resend(deps, request);
-  } finally {
-    clearInterval(pulse);
-  }
+export function resendDocuments(deps: PlanDependencies, request: ResendRequest): ReturnType<TransferActivities['resendDocuments']> {
+  return withHeartbeat(() => resend(deps, request));
 }
 
 async function resend(deps: PlanDependencies, { batchId, job, how, next }: ResendRequest): ReturnType<TransferActivities['resendDocuments']> {

@@ -1,5 +1,5 @@
 import { setMaxListeners } from 'node:events';
-import { activityInfo, cancellationSignal, heartbeat } from '@temporalio/activity';
+import { activityInfo, cancellationSignal } from '@temporalio/activity';
 import type { TransferActivities, UploadedJob } from '../../contract/activities';
 import { inputFileSchema, remoteJobSchema, uploadRecordSchema } from '../../contract/archive';
 import type { PlanLine, UploadRecord } from '../../contract/archive';
@@ -10,6 +10,7 @@ import { takesUploads } from '../../domain/job-state';
 import { findJson, jsonLines, readJson, readJsonLines } from '../../store/jsonl';
 import type { Dependencies } from '../dependencies';
 import { giveUp, notYet } from '../failure';
+import { withHeartbeat } from '../heartbeat';
 import { liveness } from '../ledger';
 import type { Claimant } from '../ledger';
 import { readJobLines, readPlan } from '../plan';
@@ -20,12 +21,6 @@ import { watch, type JobUpload } from './job-upload';
 import { Ledger } from './ledger';
 import { uploadSigned } from './signed';
 
-/**
- * How often an upload tells that it lives, in ms; the SDK sends what the heartbeat timeout allows. It needs no look at what is done: each
- * step is watched, and one that stands still ends the attempt.
- */
-const heartbeatEveryMs = 10_000;
-
 type Request = Parameters<TransferActivities['uploadDocuments']>[0];
 
 /** The activity that sends a job's documents. */
@@ -35,13 +30,11 @@ export function createUploadActivities(deps: Dependencies): Pick<TransferActivit
     async uploadDocuments(request): Promise<UploadedJob> {
       const done = await readRecords(deps, request);
       if (done) return totals(done);
-      const pulse = setInterval(() => heartbeat(), heartbeatEveryMs);
-      try {
+      // Its heartbeat needs no look at what is done: each step is watched, and one that stands still ends the attempt.
+      return withHeartbeat(async () => {
         await requireOpenJob(deps, request);
         return totals(await send(deps, engine, request));
-      } finally {
-        clearInterval(pulse);
-      }
+      });
     },
   };
 }

@@ -137,15 +137,6 @@ describe('archiveFiles', () => {
     expect(await bench.snapshot(keys.folder)).toEqual(before);
     expect(await bench.snapshot(keys.work)).toEqual({});
   });
-
-  test('sends a heartbeat', async () => {
-    serve();
-    const env = quietly();
-    const heard: unknown[] = [];
-    env.on('heartbeat', (details) => heard.push(details));
-    await bench.archive({ env });
-    expect(heard).toHaveLength(1);
-  });
 });
 
 describe('a result that does not arrive whole', () => {

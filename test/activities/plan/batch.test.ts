@@ -136,18 +136,20 @@ describe('planBatch', () => {
     expect(await readJson(store, keys.plan, planSchema)).toMatchObject({ uncounted: 1, limits: { maxFiles: 100 }, credits: { max: 60 } });
   });
 
-  it('heartbeats, and ends when it is cancelled', async () => {
+  it('tells how far it is while it takes long, and ends when it is cancelled', async () => {
+    jest.useFakeTimers({ doNotFake: ['nextTick', 'setImmediate', 'queueMicrotask', 'setTimeout', 'performance', 'hrtime', 'Date'] });
     writeFiles(join(folder, 'source'), { 'a.pdf': '1', 'b.pdf': '22' });
     await accept({ limits: { maxPages: 100 } });
     const environment = quietActivity();
     const beats: unknown[] = [];
     environment.on('heartbeat', (details: unknown) => beats.push(details));
     const countPages = () => {
+      jest.advanceTimersByTime(10_000);
       environment.cancel('CANCELLED');
       return Promise.resolve({ pages: 1 });
     };
-    await expect(planBatch(store, environment, countPages)).rejects.toMatchObject({ name: 'CancelledFailure' });
-    expect(beats).toHaveLength(1);
+    await expect(planBatch(store, environment, countPages)).rejects.toMatchObject({ name: 'CancelledFailure' }).finally(() => jest.useRealTimers());
+    expect(beats).toContainEqual({ phase: expect.any(String), documents: 2 });
     expect(await store.stat(keys.plan)).toBeNull();
   });
 });

@@ -35,6 +35,8 @@ const planBatch = (from: Store = store, environment = quietActivity(), countPage
 const text = async (key: string) => (await readBytes(store, key, 1_000_000)).toString();
 
 describe('planBatch', () => {
+  afterEach(() => jest.useRealTimers());
+
   it('writes the lines, and the plan that says where they are', async () => {
     writeFiles(join(folder, 'source'), { 'a/1.pdf': '1', 'a/2.pdf': '22', 'é/3.pdf': '333', '4.pdf': '333', 'empty.pdf': '' });
     await accept({ limits: { maxFiles: 2, maxPages: 100 } });
@@ -148,7 +150,7 @@ describe('planBatch', () => {
       environment.cancel('CANCELLED');
       return Promise.resolve({ pages: 1 });
     };
-    await expect(planBatch(store, environment, countPages)).rejects.toMatchObject({ name: 'CancelledFailure' }).finally(() => jest.useRealTimers());
+    await expect(planBatch(store, environment, countPages)).rejects.toMatchObject({ name: 'CancelledFailure' });
     expect(beats).toContainEqual({ phase: expect.any(String), documents: 2 });
     expect(await store.stat(keys.plan)).toBeNull();
   });

@@ -15,6 +15,7 @@ import { FolderStore } from './store/folder';
 import { Seal } from './store/seal';
 import { connectWorker, readTemporalSettings } from './temporal-connection';
 import { packageVersion } from './version';
+import { workerTuning, type WorkerTuning } from './worker-tuning';
 
 /** What a worker process serves. `api`: workflows, the store's activities and the API queue; without a role it serves everything. */
 export type WorkerRole = 'api' | 'transfer' | 'archive';
@@ -30,10 +31,6 @@ export interface WorkerRunOptions {
   onReady?: () => void;
 }
 
-/** Slots, chosen by what bounds the work: open files and bandwidth for transfers, nothing much for short calls. */
-const slots = { batch: 20, api: 20, transfer: 10, archive: 10 };
-/** Workflows kept in memory; each costs about 350 KB. */
-const cachedWorkflows = 200;
 /** How long running activities may finish after SIGTERM, and when the process ends regardless, in ms. */
 const grace = { shutdownGraceTime: 10_000, shutdownForceTime: 30_000 };
 /** Failures that are expected to be retried are no news at `info`. */
@@ -92,14 +89,17 @@ export interface WorkersOptions {
   only?: WorkerRole;
   /** Default: the bundle that the build made, else the workflows themselves. */
   workflows?: Pick<WorkerOptions, 'workflowBundle' | 'workflowsPath'>;
+  /** Default: {@link workerTuning}, which is measured. */
+  tuning?: Partial<WorkerTuning>;
 }
 
 /** The workers of one process, one a task queue; not running yet. */
 export async function createWorkers(
   shared: { connection: NativeConnection; namespace: string },
   activities: Activities,
-  { requestsPerSecond, only, workflows = builtWorkflows() }: WorkersOptions,
+  { requestsPerSecond, only, workflows = builtWorkflows(), tuning }: WorkersOptions,
 ): Promise<Worker[]> {
+  const { slots, cachedWorkflows, pollers } = { ...workerTuning, ...tuning };
   const serve = (queue: keyof typeof taskQueues, more: Partial<WorkerOptions> = {}) =>
     Worker.create({
       ...shared,
@@ -107,11 +107,12 @@ export async function createWorkers(
       taskQueue: taskQueues[queue],
       activities: activities[queue],
       maxConcurrentActivityTaskExecutions: slots[queue],
+      ...(pollers && { activityTaskPollerBehavior: pollers }),
       ...more,
     });
   const queues = {
     api: () => [
-      serve('batch', { ...workflows, maxCachedWorkflows: cachedWorkflows }),
+      serve('batch', { ...workflows, maxCachedWorkflows: cachedWorkflows, ...(pollers && { workflowTaskPollerBehavior: pollers }) }),
       serve('api', { maxTaskQueueActivitiesPerSecond: requestsPerSecond }),
     ],
     transfer: () => [serve('transfer')],

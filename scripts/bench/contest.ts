@@ -20,7 +20,7 @@ export interface ContestOptions {
   until?: 'created' | 'closed';
 }
 
-/** How long tasks of the small batch stood in a queue, in tasks of the large one of the same kind that were taken meanwhile. */
+/** How long tasks of the small batch stood in a queue, in tasks of the large one of the same priority that were taken meanwhile. */
 export interface Waits {
   /** Tasks of the small one. */
   tasks: number;
@@ -28,6 +28,8 @@ export interface Waits {
   most: number;
   /** Of all of its tasks together. */
   sum: number;
+  /** Of the task that waited longest, in tasks of any priority. */
+  mostOfAny: number;
 }
 
 /** What became of the small batch. */
@@ -131,8 +133,9 @@ function staysIn(events: HistoryEvent[]): Stay[] {
 const timeOf = ({ eventTime }: HistoryEvent): number => Number(eventTime?.seconds ?? 0) * 1000 + (eventTime?.nanos ?? 0) / 1_000_000;
 
 function waitsOf(stays: Stay[], others: Stay[]): Waits {
-  const ahead = stays.map(({ rank, fromMs, toMs }) => others.filter((other) => other.rank === rank && other.toMs > fromMs && other.toMs < toMs).length);
-  return { tasks: stays.length, most: Math.max(0, ...ahead), sum: ahead.reduce((sum, count) => sum + count, 0) };
+  const ahead = (stay: Stay, same: 'rank' | 'kind'): number => others.filter((other) => other[same] === stay[same] && other.toMs > stay.fromMs && other.toMs < stay.toMs).length;
+  const [ofRank, ofAny] = [stays.map((stay) => ahead(stay, 'rank')), stays.map((stay) => ahead(stay, 'kind'))];
+  return { tasks: stays.length, most: Math.max(0, ...ofRank), sum: ofRank.reduce((sum, count) => sum + count, 0), mostOfAny: Math.max(0, ...ofAny) };
 }
 
 /** Nothing of it may disturb the next contest. */

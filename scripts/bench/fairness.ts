@@ -39,9 +39,10 @@ async function contests(session: Session, part: string, how: Partial<FairnessReq
 function figuresOf(path: string, result: ContestResult, alone: ContestResult | null): Figures {
   const seconds = { [`${path}/seconds`]: figure(result.seconds, 's', { note: "from the small batch's first turn in the API queue to its end" }) };
   if (result === alone) return seconds;
-  const waits = Object.entries(result.waits).map(([kind, { tasks, most, sum }]) => ({
-    [`${path}/${kind}/most`]: figure(most, 'tasks', { note: `of the large batch that went before one of the small one's ${tasks}, though not of higher priority` }),
+  const waits = Object.entries(result.waits).map(([kind, { tasks, most, sum, mostOfAny }]) => ({
+    [`${path}/${kind}/most`]: figure(most, 'tasks', { note: `of the large batch and of the same priority that went before one of the small one's ${tasks}` }),
     [`${path}/${kind}/mean`]: figure(tasks > 0 ? sum / tasks : null, 'ratio', { note: 'the same for each of them; 1 or less is taking turns' }),
+    [`${path}/${kind}/mostOfAny`]: figure(mostOfAny, 'tasks', { note: 'of any priority: a poll waits for everything else' }),
   }));
   return Object.assign(seconds, ...waits, {
     ...(alone && { [`${path}/toAlone`]: figure(result.seconds / alone.seconds, 'ratio', { note: 'to the small batch alone' }) }),

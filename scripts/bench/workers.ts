@@ -6,7 +6,7 @@ import { figure, type Figures } from './figures';
 import { runChild, type Run, type Session } from './session';
 
 /** How long the storage takes for each PUT, in ms: an upload is a wait then, and a worker's slots are what bounds it. */
-const putMs = 2_000;
+const putMs = 5_000;
 /** What Temporal lets pass at once after a pause: a second's worth. */
 const burst = 1.05;
 
@@ -14,7 +14,7 @@ const burst = 1.05;
 export const workers: Run = async (session) => {
   requireBuild();
   if (session.smoke) return { ...figuresOf('two', await share(session, 'two', { workers: 2, jobs: 6, requestsPerSecond: 50, putMs: 300 })) };
-  const sizes = { jobs: 120, requestsPerSecond: 40, putMs };
+  const sizes = { jobs: 60, requestsPerSecond: 40, putMs };
   const one = await share(session, 'one', { ...sizes, workers: 1 });
   const two = await share(session, 'two', { ...sizes, workers: 2 });
   const killed = await share(session, 'killed', { ...sizes, workers: 2, kill: true });

@@ -69,6 +69,8 @@ answer<WorkersRequest, Shared>(async ({ folder, workers, jobs, requestsPerSecond
   }
 });
 
+/** Whether a process has ended an upload, and is at another. */
 async function isUploading(site: WorkerSite, id: string, jobs: number, pid: number): Promise<boolean> {
-  return (await openActivities(site, id, jobs)).some((activity) => activity.name === 'uploadDocuments' && activity.pid === pid && activity.started);
+  const isTheirs = (activity: { name: string; pid: number }): boolean => activity.name === 'uploadDocuments' && activity.pid === pid;
+  return (await doneActivities(site, id, jobs)).some(isTheirs) && (await openActivities(site, id, jobs)).some((activity) => isTheirs(activity) && activity.started);
 }

@@ -69,6 +69,18 @@ const expected = (type: FailureType, message: string, ...details: unknown[]): Ap
 const retryable = (type: FailureType, message: string, delayMs: number | null = null): ApplicationFailure =>
   ApplicationFailure.create({ type, message: shortened(message), ...(delayMs !== null && { nextRetryDelay: Math.max(1, delayMs) }) });
 
+/** How often an activity that cannot read its source is offered again at once, and how soon, in ms. */
+const offers = { count: 50, everyMs: 1_000 };
+
+/**
+ * Another worker may have the mount that this one lacks. The server gives a task to whoever has waited longest, and a worker that has just
+ * failed stands in line with each of its polls: the delays of the retry policy would keep the others from their turn for many minutes.
+ */
+function elsewhereSoon(failure: Error): Error {
+  const isAway = failure instanceof ApplicationFailure && failure.type === failureTypes.sourceUnavailable;
+  return isAway && attempt() <= offers.count ? noSooner(failure, offers.everyMs) : failure;
+}
+
 /** The same activities, each failing only with what {@link toFailure} makes of the error, and {@link inTime} of that. */
 export function withFailures<T extends object>(activities: T): T {
   const wrapped = Object.entries(activities).map(([name, run]) => [
@@ -77,7 +89,7 @@ export function withFailures<T extends object>(activities: T): T {
       try {
         return await (run as (...args: unknown[]) => unknown)(...args);
       } catch (error) {
-        throw inTime(toFailure(error), (args[0] ?? {}) as Partial<OnRemoteJob>);
+        throw inTime(elsewhereSoon(toFailure(error)), (args[0] ?? {}) as Partial<OnRemoteJob>);
       }
     },
   ]);

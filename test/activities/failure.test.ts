@@ -133,3 +133,21 @@ describe('a call that keeps its distance', () => {
     expect(failure.nextRetryDelay).toBe(delay);
   });
 });
+
+describe('a source that this host cannot read', () => {
+  const away = ApplicationFailure.create({ type: failureTypes.sourceUnavailable, message: 'The source /mnt/sheets cannot be read on worker host a: it does not exist' });
+  const failAs = (attempt: number, error: Error): Promise<ApplicationFailure> => {
+    const { fail } = withFailures({ fail: () => Promise.reject(error) });
+    return new MockActivityEnvironment({ attempt }, { logger: new DefaultLogger('ERROR') }).run(fail).catch((failure: unknown) => failure as ApplicationFailure);
+  };
+
+  test('is offered again every second, so that a worker that has it gets its turn, and by the retry policy in the end', async () => {
+    expect(await failAs(1, away)).toMatchObject({ type: failureTypes.sourceUnavailable, message: away.message, nextRetryDelay: 1_000 });
+    expect((await failAs(50, away)).nextRetryDelay).toBe(1_000);
+    expect((await failAs(51, away)).nextRetryDelay).toBeUndefined();
+  });
+
+  test('and nothing else is', async () => {
+    expect((await failAs(1, new TransportError('reset'))).nextRetryDelay).toBeUndefined();
+  });
+});

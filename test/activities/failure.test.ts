@@ -138,7 +138,8 @@ describe('a source that this host cannot read', () => {
   const away = ApplicationFailure.create({ type: failureTypes.sourceUnavailable, message: 'The source /mnt/sheets cannot be read on worker host a: it does not exist' });
   const failAs = (attempt: number, error: Error): Promise<ApplicationFailure> => {
     const { fail } = withFailures({ fail: (): Promise<ApplicationFailure> => Promise.reject(error) });
-    return new MockActivityEnvironment({ attempt }, { logger: new DefaultLogger('ERROR') }).run(fail).catch((failure: ApplicationFailure) => failure);
+    const environment = new MockActivityEnvironment({ attempt }, { logger: new DefaultLogger('ERROR') });
+    return environment.run<[], ApplicationFailure, typeof fail>(fail).catch((failure: ApplicationFailure) => failure);
   };
 
   test('is offered again every second, so that a worker that has it gets its turn, and by the retry policy in the end', async () => {

@@ -1,9 +1,13 @@
 import { execFile } from 'node:child_process';
+import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { promisify } from 'node:util';
 import { counted, figure, median, quantile } from '../../scripts/bench/figures';
 import { difference, parseActions, total } from '../../scripts/bench/counts';
+import { topEntries } from '../../scripts/bench/profile';
 import type { Report } from '../../scripts/bench/report';
+import { usageOf } from '../../scripts/bench/usage';
 
 const root = resolve(__dirname, '../..');
 
@@ -19,14 +23,15 @@ async function bench(...args: string[]): Promise<{ code: number; stdout: string;
 
 describe('npm run bench', () => {
   test('measures, tells on stderr what it does, and prints one JSON document whose counts and memory keep their budgets', async () => {
-    const names = ['plan', 'packing', 'upload', 'archive', 'verify'];
+    // The others measure times, or what end-to-end tests hold to the same budgets.
+    const names = ['actions', 'plan', 'packing', 'hash', 'upload', 'resend', 'archive', 'manifest', 'verify', 'window'];
     const { code, stdout, stderr } = await bench('--smoke', ...names);
     const report = JSON.parse(stdout) as Report;
     expect({ code, errors: Object.values(report.benchmarks).map(({ error }) => error) }).toEqual({ code: 0, errors: names.map(() => null) });
     expect(report).toMatchObject({
       smoke: true,
       machine: { cpu: expect.any(String), cores: expect.any(Number), memoryBytes: expect.any(Number), node: process.version, platform: expect.any(String) },
-      versions: { package: expect.any(String), temporalSdk: expect.stringMatching(/^\d+\.\d+\.\d+$/), temporalCli: null },
+      versions: { package: expect.any(String), temporalSdk: expect.stringMatching(/^\d+\.\d+\.\d+$/), temporalCli: expect.stringContaining('temporal version') },
     });
     expect(Object.keys(report.benchmarks).sort()).toEqual([...names].sort());
     const figures = Object.entries(report.benchmarks).flatMap(([name, benchmark]) => Object.entries(benchmark.figures).map(([of, value]) => ({ name: `${name} ${of}`, ...value })));
@@ -34,16 +39,45 @@ describe('npm run bench', () => {
     // Times have no budget: they belong to the machine.
     const budgeted = figures.filter(({ budget }) => budget !== undefined);
     expect(budgeted.filter(({ ok }) => !ok)).toEqual([]);
-    expect(new Set(budgeted.map(({ unit }) => unit))).toEqual(new Set(['jobs', 'bytes']));
+    expect(new Set(budgeted.map(({ unit }) => unit))).toEqual(new Set(['actions', 'bytes', 'events', 'files', 'jobs', 'ratio', 'requests']));
     expect(stderr).toMatch(/^plan: planning$/m);
   });
 
   test('lists its benchmarks, explains itself, and refuses a name that it does not know', async () => {
     const [list, help, unknown] = await Promise.all([bench('--list'), bench('--help'), bench('fast')]);
-    expect(list.stdout.split('\n').map((line) => line.trim().split(' ')[0])).toEqual(['actions', 'webhook', 'plan', 'packing', 'upload', 'archive', 'verify', '']);
+    expect(list.stdout.split('\n').map((line) => line.trim().split(' ')[0])).toEqual(['actions', 'webhook', 'plan', 'packing', 'hash', 'upload', 'resend', 'archive', 'manifest', 'verify', 'window', 'scale', 'start', 'workers', 'fairness', '']);
     expect(help.stdout).toContain(list.stdout);
     expect(unknown).toMatchObject({ code: 1, stdout: '', stderr: expect.stringContaining('no benchmark fast') });
   });
+});
+
+describe('a CPU profile', () => {
+  const frame = (functionName: string, url: string, lineNumber: number) => ({ functionName, url, lineNumber });
+  const profile = (nodes: [number, ReturnType<typeof frame>][], samples: [number, number][]) =>
+    JSON.stringify({ nodes: nodes.map(([id, callFrame]) => ({ id, callFrame })), samples: samples.map(([id]) => id), timeDeltas: samples.map(([, microseconds]) => microseconds) });
+
+  test('is told as the functions that took the most time themselves, over all threads, without waiting', async () => {
+    const folder = await mkdtemp(join(tmpdir(), 'profile-'));
+    const hash = frame('hash', 'file:///somewhere/lib/hashing/index.js', 9);
+    try {
+      await writeFile(join(folder, 'main'), profile([[1, frame('(root)', '', -1)], [2, frame('(idle)', '', -1)], [3, hash], [4, frame('', '/x/node_modules/zod/v4/core.cjs', 0)]], [[2, 9e6], [3, 1e6], [4, 5e5], [3, 1e6]]));
+      await writeFile(join(folder, 'thread'), profile([[1, hash], [2, frame('open', '', -1)]], [[1, 5e5], [2, 25e4]]));
+      expect(await topEntries(folder, 2)).toEqual({ entries: [{ name: 'hash lib/hashing/index.js:10', seconds: 2.5 }, { name: '(anonymous) zod/v4/core.cjs:1', seconds: 0.5 }], busySeconds: 3.25 });
+    } finally {
+      await rm(folder, { recursive: true });
+    }
+  });
+});
+
+describe('usage of a process', () => {
+  test('is what the kernel counts', () => {
+    const used = usageOf(process.pid)!;
+    const { user, system } = process.cpuUsage();
+    expect(Math.abs(used.cpuSeconds - (user + system) / 1e6)).toBeLessThan(0.5);
+    expect(used.peakBytes).toBeGreaterThanOrEqual(process.memoryUsage.rss() / 2);
+  });
+
+  test('is null where there is none', () => expect(usageOf(2 ** 30)).toBeNull());
 });
 
 describe('counts', () => {

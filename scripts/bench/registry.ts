@@ -59,6 +59,11 @@ export const benchmarks: Record<string, Benchmark> = {
     temporal: true,
     load: async () => (await import('./window.js')).window,
   },
+  tuning: {
+    title: 'the same jobs through workers with other slots, caches and pollers, and through queues in one piece',
+    temporal: true,
+    load: async () => (await import('./tuning.js')).tuning,
+  },
   scale: {
     title: 'whole batches of 1,000 and 10,000 small documents (100,000 with --full): how time, memory and counts grow, and where the time goes',
     temporal: true,

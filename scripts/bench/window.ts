@@ -4,7 +4,7 @@ import { bundleWorkflowCode, DefaultLogger } from '@temporalio/worker';
 import type { WindowAnswer, WindowRequest } from './children/window';
 import { total, type Counts } from './counts';
 import { counted, figure, type Figures } from './figures';
-import { runChild, type Run } from './session';
+import { runChild, type Run, type Session } from './session';
 
 /** Ten thousand jobs take long on a machine that has other work. */
 const limitMs = 60 * 60_000;
@@ -25,11 +25,17 @@ export const window: Run = async (session) => {
   const jobs = session.smoke ? 30 : session.full ? 10_000 : 1_000;
   const suggestAfterEvents = session.smoke ? tinySuggestsAfter : null;
   session.progress(`window: ${jobs} jobs of ${documentsPerJob} documents that do nothing, ${maxConcurrentJobs} at once`);
-  const bundle = join(session.folder, 'workflow-bundle.js');
-  await writeFile(bundle, (await bundleWorkflowCode({ workflowsPath: require.resolve('../../src/workflows'), logger: new DefaultLogger('ERROR') })).code);
+  const bundle = await writeBundle(session);
   const request: WindowRequest = { jobs, documentsPerJob, maxConcurrentJobs, suggestAfterEvents, short: session.full, middle: Math.min(500, jobs / 2), bundle };
   return figuresOf(await runChild<WindowAnswer>(session, 'window', request, limitMs), request);
 };
+
+/** Bundles the workflows of the sources into the benchmark's folder, and answers where. */
+export async function writeBundle({ folder }: Session): Promise<string> {
+  const path = join(folder, 'workflow-bundle.js');
+  await writeFile(path, (await bundleWorkflowCode({ workflowsPath: require.resolve('../../src/workflows'), logger: new DefaultLogger('ERROR') })).code);
+  return path;
+}
 
 function figuresOf(answer: WindowAnswer, { jobs, short, suggestAfterEvents, middle }: WindowRequest): Figures {
   const { runs, seconds, memory, cached } = answer;

@@ -45,7 +45,7 @@ describe('npm run bench', () => {
 
   test('lists its benchmarks, explains itself, and refuses a name that it does not know', async () => {
     const [list, help, unknown] = await Promise.all([bench('--list'), bench('--help'), bench('fast')]);
-    expect(list.stdout.split('\n').map((line) => line.trim().split(' ')[0])).toEqual(['actions', 'webhook', 'plan', 'packing', 'hash', 'upload', 'resend', 'archive', 'manifest', 'verify', 'window', 'scale', 'start', 'workers', 'fairness', '']);
+    expect(list.stdout.split('\n').map((line) => line.trim().split(' ')[0])).toEqual(['actions', 'webhook', 'plan', 'packing', 'hash', 'upload', 'resend', 'archive', 'manifest', 'verify', 'window', 'tuning', 'scale', 'start', 'workers', 'fairness', '']);
     expect(help.stdout).toContain(list.stdout);
     expect(unknown).toMatchObject({ code: 1, stdout: '', stderr: expect.stringContaining('no benchmark fast') });
   });

@@ -5,6 +5,7 @@ import type { TestWorkflowEnvironment } from '@temporalio/testing';
 import { DefaultLogger, Runtime, type Worker } from '@temporalio/worker';
 import { batchWorkflowId } from '../../../src/contract/messages';
 import { createWorkers } from '../../../src/worker';
+import type { WorkerTuning } from '../../../src/worker-tuning';
 import { batchWorkflow } from '../../../src/workflows';
 import { startLocalTemporal } from '../../local-temporal';
 import { readActions, type Counts } from '../counts';
@@ -23,6 +24,10 @@ export interface WindowRequest {
   suggestAfterEvents: number | null;
   /** Jobs after which growth is counted, and the time is split. */
   middle: number;
+  /** Tuning of the worker. Default: the product's. */
+  tuning?: Partial<WorkerTuning>;
+  /** Parts of a task queue. Default: the server's, which is four. */
+  partitions?: number;
   /** The workflows' bundle: made elsewhere, since that takes memory which would hide what the worker takes. */
   bundle: string;
 }
@@ -39,6 +44,8 @@ export interface RunSize extends HistorySize {
 export interface WindowAnswer {
   documentsDone: number;
   seconds: { toMiddle: number; all: number };
+  /** Of the worker's process. */
+  cpuSeconds: number;
   runs: RunSize[];
   /** All that Temporal counted, those of the jobs included. */
   actions: Counts;
@@ -52,7 +59,8 @@ answer<WindowRequest, WindowAnswer>(async (request) => {
   Runtime.install({ logger: new DefaultLogger('ERROR'), telemetryOptions: { logging: { forward: {}, filter: { core: 'ERROR', other: 'ERROR' } } } });
   const metricsPort = await freePort();
   const limit = request.suggestAfterEvents === null ? [] : ['--dynamic-config-value', `limit.historyCount.suggestContinueAsNew=${request.suggestAfterEvents}`];
-  const env = await startLocalTemporal({ extraArgs: ['--metrics-port', String(metricsPort), ...limit] });
+  const pieces = request.partitions === undefined ? [] : ['Read', 'Write'].flatMap((kind) => ['--dynamic-config-value', `matching.numTaskqueue${kind}Partitions=${request.partitions}`]);
+  const env = await startLocalTemporal({ extraArgs: ['--metrics-port', String(metricsPort), ...limit, ...pieces] });
   try {
     return await measureWindow(env, `http://127.0.0.1:${metricsPort}/metrics`, request);
   } finally {
@@ -73,17 +81,23 @@ async function measureWindow(env: TestWorkflowEnvironment, metricsUrl: string, r
     if (jobs === request.middle) seconds.toMiddle = secondsSince();
   };
   const shared = { connection: env.nativeConnection, namespace: env.namespace ?? 'default' };
-  const workers = await createWorkers(shared, stubActivities({ ...request, onClosed }), { requestsPerSecond: 100_000, workflows: { workflowBundle: { codePath: request.bundle } } });
+  const workers = await createWorkers(shared, stubActivities({ ...request, onClosed }), {
+    requestsPerSecond: 100_000,
+    workflows: { workflowBundle: { codePath: request.bundle } },
+    ...(request.tuning && { tuning: request.tuning }),
+  });
   const working = workers.map((worker) => worker.run());
   try {
     const batchId = 'window';
     startedAt = performance.now();
+    const before = process.cpuUsage();
     const handle = await env.client.workflow.start(batchWorkflow, { workflowId: batchWorkflowId(batchId), taskQueue: 'plangrep-batch', args: [{}] });
     const { status, documentsDone, jobs } = await Promise.race([handle.result(), Promise.all(working).then(() => Promise.reject(new Error('The workers stopped')))]);
     seconds.all = secondsSince();
+    const { user, system } = process.cpuUsage(before);
     if (status !== 'completed' || jobs.done !== request.jobs) throw new Error(`A batch of ${request.jobs} jobs ended as ${status} with ${jobs.done} done`);
     cached.atEnd = cachedBy(workers);
-    return { documentsDone, seconds, memory, cached, runs: await readRuns(env.client, batchWorkflowId(batchId)), actions: await readActions(metricsUrl) };
+    return { documentsDone, seconds, cpuSeconds: (user + system) / 1_000_000, memory, cached, runs: await readRuns(env.client, batchWorkflowId(batchId)), actions: await readActions(metricsUrl) };
   } finally {
     for (const worker of workers) if (worker.getState() === 'RUNNING') worker.shutdown();
     await Promise.all(working);

@@ -43,8 +43,8 @@ export interface StoryOptions {
 
 /** The whole product in this process with workers that run from beginning to end, and hands on everything that stands around it. */
 export class Story {
-  /** What the activities are set to; a change counts from the next call on. */
-  readonly settings: ActivitySettings = { minPollMs: 1000, projectPollMs: 1000, transferRequestsPerSecond: 1000, creditsPerDrawingPage: 10, creditsPerDocumentPage: 1 };
+  /** What the activities are set to; a change counts from the next call on. Looks are closer together than a configuration may ask for, so that tests wait less. */
+  readonly settings: ActivitySettings = { minPollMs: 200, projectPollMs: 200, transferRequestsPerSecond: 1000, creditsPerDrawingPage: 10, creditsPerDocumentPage: 1 };
   receiver: Webhook | null = null;
   /** What the receiver logged, a line each. */
   readonly log: string[] = [];
@@ -151,8 +151,13 @@ export class Story {
   }
 
   /** Waits for the end of a batch. @throws when it does not come */
-  wait(id: string): Promise<BatchSummary> {
-    return this.until(id, ({ closedAt }) => closedAt !== null);
+  async wait(id: string): Promise<BatchSummary> {
+    const signal = AbortSignal.timeout(longestMs);
+    try {
+      return await this.stack.batches.wait(id, { signal });
+    } catch (error) {
+      throw signal.aborted ? new Error(`no end: ${JSON.stringify(await this.stack.batches.status(id))}\n${this.#statuses(id)}`) : error;
+    }
   }
 
   /** A batch's jobs at Plangrep, in the order of their creation. */

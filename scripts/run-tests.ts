@@ -14,23 +14,24 @@ interface Stage {
   jestWorkers?: number;
   /** Uses lib/. */
   built?: boolean;
-  /** The stage before it that it runs at the same time as: both are single processes. */
-  beside?: string;
+  /** Stages of one company that follow one another run at the same time: alone, none of them keeps two cores busy. */
+  company?: string;
   /** Programs to be found before. */
   tools?: readonly ('temporal' | 'pdfinfo' | 'chromium')[];
 }
 
 /** In this order: what is quick and says much comes first. */
 const stages: Stage[] = [
-  { name: 'lint', script: 'lint' },
-  { name: 'typecheck', script: 'typecheck' },
-  { name: 'build', script: 'build' },
-  { name: 'unit', script: 'test:unit', jestWorkers: 2, built: true, tools: ['temporal', 'pdfinfo'] },
-  { name: 'workflow', script: 'test:workflow', jestWorkers: 2, tools: ['temporal'] },
-  { name: 'replay', script: 'test:replay', jestWorkers: 1, built: true, tools: ['temporal'] },
-  { name: 'contract', script: 'test:contract', built: true, beside: 'replay' },
-  // They wait a lot: for time limits, for processes to start.
-  { name: 'e2e', script: 'test:e2e', jestWorkers: 3, built: true, tools: ['temporal', 'chromium'] },
+  { name: 'lint', script: 'lint', company: 'code' },
+  { name: 'typecheck', script: 'typecheck', company: 'code' },
+  { name: 'build', script: 'build', company: 'code' },
+  // More processes than cores: what waits for time limits and for programs to start leaves room.
+  { name: 'unit', script: 'test:unit', jestWorkers: 3, built: true, tools: ['temporal', 'pdfinfo'] },
+  { name: 'workflow', script: 'test:workflow', jestWorkers: 2, tools: ['temporal'], company: 'workflow' },
+  { name: 'replay', script: 'test:replay', jestWorkers: 1, built: true, tools: ['temporal'], company: 'workflow' },
+  { name: 'contract', script: 'test:contract', built: true, company: 'workflow' },
+  // They wait most of their time.
+  { name: 'e2e', script: 'test:e2e', jestWorkers: 4, built: true, tools: ['temporal', 'chromium'] },
 ];
 
 /** How a stage went. */
@@ -122,12 +123,12 @@ async function runStages(chosen: Stage[], tools: Result, session: Session): Prom
   return results;
 }
 
-/** The stages, each with those that run beside it. */
+/** The stages, each with those that it runs beside. */
 function companies(chosen: Stage[]): Stage[][] {
   const found: Stage[][] = [];
   for (const stage of chosen) {
     const last = found.at(-1);
-    if (last && last[0]!.name === stage.beside) last.push(stage);
+    if (last && stage.company !== undefined && last[0]!.company === stage.company) last.push(stage);
     else found.push([stage]);
   }
   return found;

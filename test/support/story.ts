@@ -24,9 +24,10 @@ import { makePdf } from './documents';
 import { Stack } from './stack';
 import { stopWorkers, withWorkers } from './workflow-runner';
 
-/** How often something is looked up, and how long at most, in ms. */
+/** How often something is looked up, and how long at most, in ms; of the ends of batches, how long at most. */
 const lookMs = 100;
 const longestMs = 40_000;
+const longestWaitMs = 100_000;
 
 /** What a story looks up: it changes from one look to the next. */
 type Look = (summary: BatchSummary) => boolean;
@@ -152,7 +153,7 @@ export class Story {
 
   /** Waits for the end of a batch. @throws when it does not come */
   async wait(id: string): Promise<BatchSummary> {
-    const signal = AbortSignal.timeout(longestMs);
+    const signal = AbortSignal.timeout(longestWaitMs);
     try {
       return await this.stack.batches.wait(id, { signal });
     } catch (error) {

@@ -13,10 +13,13 @@ const codeOf = (error: unknown): number | null => {
   const cause = error instanceof Error && isGrpcServiceError(error.cause) ? error.cause : error;
   return isGrpcServiceError(cause) ? cause.code : null;
 };
-const [unavailable, failedPrecondition, notFound] = [14, 9, 5];
+const [cancelled, notFound, failedPrecondition, unavailable] = [1, 5, 9, 14];
+
+/** Whether the time for an answer was over. gRPC now and then calls that a cancelled call, and nobody here cancels one otherwise. */
+const isLate = (error: unknown): boolean => isGrpcDeadlineError(error) || codeOf(error) === cancelled;
 
 /** Whether Temporal itself did not answer, as opposed to a refusal. */
-export const isOutage = (error: unknown): boolean => isGrpcDeadlineError(error) || codeOf(error) === unavailable;
+export const isOutage = (error: unknown): boolean => isLate(error) || codeOf(error) === unavailable;
 
 /** Whether Temporal knows no such workflow, or not any more. */
 export const isNotFound = (error: unknown): boolean => codeOf(error) === notFound;
@@ -75,7 +78,7 @@ async function queryProgress(client: Client, description: WorkflowExecutionDescr
     return whole(await client.withDeadline(Date.now() + timeoutMs, () => handle.query(statusQuery)));
   } catch (error) {
     if (codeOf(error) === unavailable) throw error;
-    if (isGrpcDeadlineError(error) || codeOf(error) === failedPrecondition) {
+    if (isLate(error) || codeOf(error) === failedPrecondition) {
       return unknown({ code: 'no_worker', message: 'no worker answers, so nothing is known beyond what Temporal has recorded' });
     }
     return unknown({ code: 'no_answer', message: `the batch does not answer: ${(error as Error).message}` });

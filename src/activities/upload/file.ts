@@ -8,7 +8,7 @@ import { requireSameRoot, type SourceRoot } from '../plan/root';
 import type { Movement } from './stall';
 
 /** Read size, in bytes: large enough that a gigabyte costs few turns of the loop, small enough for many streams at once. */
-const chunkBytes = 256 * 1024;
+const chunkBytes = 128 * 1024;
 
 /** A document cannot be sent; the rest of its job goes on. */
 export class UnsendableError extends Error {

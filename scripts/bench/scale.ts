@@ -71,7 +71,9 @@ async function runBatch(session: Session, { folder, documents, maxFiles, profile
   await mkdir(folder, { recursive: true });
   progress(`scale: writing ${documents} documents`);
   await writeSmallPdfs(source, documents);
-  const profiling = profiled ? ['--cpu-prof', '--cpu-prof-interval', '5000', '--cpu-prof-dir', join(folder, 'profile')] : [];
+  // In microseconds. Samples are kept in memory: their number must not follow the number of documents.
+  const interval = String(Math.max(5_000, documents / 2));
+  const profiling = profiled ? ['--cpu-prof', '--cpu-prof-interval', interval, '--cpu-prof-dir', join(folder, 'profile')] : [];
   const stack = await startStack({
     processes,
     temporal: temporal!,

@@ -46,10 +46,14 @@ function addProject(state: SimulatorState, name: string): SimProject {
     id: state.newId('proj'), name, status: 'provisioning', upgradeStatus: fault?.upgradeStatus ?? null, createdAtMs: now, updatedAtMs: now,
   };
   state.projects.set(project.id, project);
-  clock.after(fault?.provisioningMs ?? state.settings.projectMs, () => {
+  const settle = (): void => {
     project.status = fault?.failed ? 'failed' : 'ready';
     project.updatedAtMs = clock.now();
-  });
+  };
+  const provisioningMs = fault?.provisioningMs ?? state.settings.projectMs;
+  // Without a wait it never was anything else; even a timer of 0 ms lets requests in before.
+  if (provisioningMs === 0) settle();
+  else clock.after(provisioningMs, settle);
   return project;
 }
 

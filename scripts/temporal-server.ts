@@ -1,7 +1,7 @@
-import { createServer, type AddressInfo } from 'node:net';
 import { join } from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
 import { searchAttributes } from '../src/contract/messages';
+import { freePorts } from './free-ports';
 import type { Processes } from './processes';
 import { startService, type Service } from './service';
 
@@ -70,13 +70,4 @@ async function healthy(processes: Processes, temporal: string, address: string, 
     if (limit.aborted) throw new Error(`Temporal at ${address} did not answer within 60 s`);
     await pause(200);
   }
-}
-
-/** Ports that were free a moment ago. */
-async function freePorts(count: number): Promise<number[]> {
-  const servers = Array.from({ length: count }, () => createServer().listen(0, '127.0.0.1'));
-  await Promise.all(servers.map((server) => new Promise((listening) => server.once('listening', listening))));
-  const ports = servers.map((server) => (server.address() as AddressInfo).port);
-  await Promise.all(servers.map((server) => new Promise((closed) => server.close(closed))));
-  return ports;
 }

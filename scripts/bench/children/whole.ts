@@ -1,6 +1,4 @@
 import { randomBytes } from 'node:crypto';
-import { once } from 'node:events';
-import { createServer, type AddressInfo } from 'node:net';
 import { join } from 'node:path';
 import type { TestWorkflowEnvironment } from '@temporalio/testing';
 import { DefaultLogger, Runtime } from '@temporalio/worker';
@@ -17,6 +15,7 @@ import { Seal } from '../../../src/store/seal';
 import { packageVersion } from '../../../src/version';
 import { startWebhook, type Webhook } from '../../../src/webhook';
 import { createWorkers } from '../../../src/worker';
+import { freePort } from '../../free-ports';
 import { startLocalTemporal } from '../../local-temporal';
 
 /** The whole product: a real Temporal server, a simulator, a webhook receiver, workers and a client. */
@@ -76,14 +75,4 @@ async function whileWorking<T>({ env, plangrep, folder, webhookUrl }: Working, b
     for (const worker of workers) if (worker.getState() === 'RUNNING') worker.shutdown();
     await Promise.all(runs);
   }
-}
-
-/** A port that was free a moment ago. */
-async function freePort(): Promise<number> {
-  const server = createServer().listen(0, '127.0.0.1');
-  await once(server, 'listening');
-  const { port } = server.address() as AddressInfo;
-  server.close();
-  await once(server, 'close');
-  return port;
 }

@@ -1,5 +1,3 @@
-import { once } from 'node:events';
-import { createServer, type AddressInfo } from 'node:net';
 import type { Client } from '@temporalio/client';
 import type { TestWorkflowEnvironment } from '@temporalio/testing';
 import { DefaultLogger, Runtime, type Worker } from '@temporalio/worker';
@@ -7,6 +5,7 @@ import { batchWorkflowId } from '../../../src/contract/messages';
 import { createWorkers } from '../../../src/worker';
 import type { WorkerTuning } from '../../../src/worker-tuning';
 import { batchWorkflow } from '../../../src/workflows';
+import { freePort } from '../../free-ports';
 import { startLocalTemporal } from '../../local-temporal';
 import { readActions, type Counts } from '../counts';
 import { historySize, type HistorySize } from '../histories';
@@ -127,13 +126,3 @@ const actionKinds = [
   'signalExternalWorkflowExecutionInitiated', 'requestCancelExternalWorkflowExecutionInitiated', 'workflowExecutionUpdateAccepted',
   'workflowExecutionContinuedAsNew',
 ] as const;
-
-/** A port that was free a moment ago. */
-async function freePort(): Promise<number> {
-  const server = createServer().listen(0, '127.0.0.1');
-  await once(server, 'listening');
-  const { port } = server.address() as AddressInfo;
-  server.close();
-  await once(server, 'close');
-  return port;
-}

@@ -120,7 +120,7 @@ export class Faults {
 
 /** Whether this match is among the share that is hit; the small addition makes up for fractions like 0.1. */
 function isDue(armed: Armed): boolean {
-  armed.due += armed.fault.kind === 'webhook' ? armed.fault.rate : 1;
+  armed.due += 'rate' in armed.fault ? armed.fault.rate : 1;
   if (armed.due < 1 - 1e-9) return false;
   armed.due -= 1;
   return true;

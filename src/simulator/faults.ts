@@ -4,6 +4,8 @@ import { jobStatuses } from './job';
 const times = z.number().int().min(0).optional();
 /** In force for so long, on the simulator's clock, from when it was set; what has not happened by then does not. Default: no end. */
 const forMs = z.number().int().min(1).optional();
+/** Of those that match, the share that is hit, evenly spread: 0.25 is every fourth one. Default 1: every one. */
+const rate = z.number().gt(0).max(1).default(1);
 const externalId = z.string().optional();
 const problemSchema = z.strictObject({ code: z.string(), message: z.string().default('Scripted failure.') });
 
@@ -21,6 +23,7 @@ const requestFaultSchema = z.strictObject({
   /** How many matching requests it hits from there on; 0: all. Default 1. */
   times,
   forMs,
+  rate,
   /** Answers with this status instead of doing anything, or, with `after`, having done it. */
   status: z.number().int().min(200).max(599).optional(),
   headers: z.record(z.string(), z.string()).optional(),
@@ -108,8 +111,7 @@ const webhookFaultSchema = z.strictObject({
   /** How many webhooks; 0: all. Default: all. */
   times,
   forMs,
-  /** Of those that match, the share that is hit, evenly spread: 0.25 is every fourth one. Default 1: every one. */
-  rate: z.number().gt(0).max(1).default(1),
+  rate,
   /**
    * `dropped`: never sent. `duplicated`: sent `copies` times. `reordered`: sent after the job's next one that is not reordered itself, the newest
    * first; that of a terminal status is sent as it is. `delayed`: sent `delayMs` later, while others pass it. `forged`: sent with a signature

@@ -33,6 +33,13 @@ test('the nth request is hit, so many times, and no other', async () => {
   expect(statuses).toEqual([200, 503, 503, 200, 200]);
 });
 
+test('a rate hits its share of the matching requests, evenly spread', async () => {
+  await caller.fault({ kind: 'request', operation: 'listProjects', rate: 0.25, times: 0, status: 503 });
+  const statuses: number[] = [];
+  for (let index = 0; index < 8; index++) statuses.push((await caller.call('GET', '/projects')).status);
+  expect(statuses).toEqual([200, 200, 200, 503, 200, 200, 200, 503]);
+});
+
 test('times 0 is for ever, until cleared; part of a path narrows it', async () => {
   await caller.fault({ kind: 'request', path: 'proj_quickstart', times: 0, status: 500 });
   for (let index = 0; index < 3; index++) expect((await caller.call('GET', '/projects/proj_quickstart')).status).toBe(500);

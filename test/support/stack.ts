@@ -13,7 +13,7 @@ import { startSimulator, type Simulator } from '../../src/simulator/server';
 import type { SimulatorOptions } from '../../src/simulator/options';
 import { FolderStore } from '../../src/store/folder';
 import { writeDocuments, type TestFile } from './documents';
-import { startLocalTemporal } from '../../scripts/local-temporal';
+import { startLocalTemporal, type LocalTemporalOptions } from '../../scripts/local-temporal';
 import { bundleWorkflows, quietRuntime } from './workflow-runner';
 
 /** What a whole batch needs around its workers, in one process: a real server, real sockets and real files. */
@@ -34,10 +34,10 @@ export class Stack {
     this.plangrep = new PlangrepClient({ baseUrl: simulator.apiUrl, apiKey: () => simulator.apiKey, version: '0.0.0-test' });
   }
 
-  static async start(options: SimulatorOptions = {}): Promise<Stack> {
+  static async start(options: SimulatorOptions = {}, temporal: LocalTemporalOptions = {}): Promise<Stack> {
     quietRuntime();
     // The server first: a simulator that was started before something failed would keep the test process alive.
-    const [env, bundle, folder] = await Promise.all([startLocalTemporal(), bundleWorkflows(), mkdtemp(join(tmpdir(), 'stack-'))]);
+    const [env, bundle, folder] = await Promise.all([startLocalTemporal(temporal), bundleWorkflows(), mkdtemp(join(tmpdir(), 'stack-'))]);
     const simulator = await startSimulator({ jobMs: 200, pageMs: 0, ...options });
     await mkdir(join(folder, 'source'));
     return new Stack(env, bundle, simulator, folder);

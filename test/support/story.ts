@@ -3,6 +3,7 @@ import { writeFileSync } from 'node:fs';
 import { mkdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
+import type { LocalTemporalOptions } from '../../scripts/local-temporal';
 import { createActivities } from '../../src/activities';
 import type { ActivitySettings } from '../../src/activities/dependencies';
 import { createPace } from '../../src/activities/pace';
@@ -40,6 +41,8 @@ export interface StoryOptions {
   simulator?: SimulatorOptions;
   /** Whether a receiver runs and jobs are created with its address. Default false. */
   webhooks?: boolean;
+  /** The Temporal server's. */
+  temporal?: LocalTemporalOptions;
 }
 
 /** The whole product in this process with workers that run from beginning to end, and hands on everything that stands around it. */
@@ -56,8 +59,8 @@ export class Story {
 
   private constructor(readonly stack: Stack) {}
 
-  static async start({ simulator = {}, webhooks = false }: StoryOptions = {}): Promise<Story> {
-    const stack = await Stack.start({ jobMs: 100, ...simulator });
+  static async start({ simulator = {}, webhooks = false, temporal = {} }: StoryOptions = {}): Promise<Story> {
+    const stack = await Stack.start({ jobMs: 100, ...simulator }, temporal);
     const story = new Story(stack);
     try {
       if (webhooks) await story.#receive();

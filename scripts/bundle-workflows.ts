@@ -1,6 +1,7 @@
 import { rename, stat, writeFile } from 'node:fs/promises';
 import { resolve } from 'node:path';
 import { bundleWorkflowCode, DefaultLogger } from '@temporalio/worker';
+import { bundledLicences } from './supply-chain/bundled-licences';
 
 /** Above this the bundle holds something that workflows should not load: zod as a value alone adds 1 MB. */
 const maxBundleBytes = 1.2 * 1024 * 1024;
@@ -23,6 +24,7 @@ async function main(): Promise<void> {
     }),
   });
   const file = resolve(lib, 'workflow-bundle.js');
+  await writeFile(resolve(lib, 'workflow-bundle.LICENCES.txt'), await bundledLicences(code, resolve(__dirname, '..')));
   // Its time says when the build was whole, so it must not appear in parts.
   await writeFile(`${file}.tmp`, code);
   await rename(`${file}.tmp`, file);

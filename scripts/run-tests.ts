@@ -25,6 +25,7 @@ const stages: Stage[] = [
   { name: 'lint', script: 'lint', company: 'code' },
   { name: 'typecheck', script: 'typecheck', company: 'code' },
   { name: 'build', script: 'build', company: 'code' },
+  { name: 'audit', script: 'test:audit', company: 'code' },
   // More processes than cores: what waits for time limits and for programs to start leaves room.
   { name: 'unit', script: 'test:unit', jestWorkers: 3, built: true, tools: ['temporal', 'pdfinfo'] },
   // Alone: the server that skips time skips it ahead of workers that lack a processor.

@@ -107,7 +107,7 @@ describe('without a browser', () => {
 
 it('names the stages when it does not know one', async () => {
   const { code, output } = await run(well, ['lint', 'speed']);
-  expect(output).toBe('error: no stage speed; there are: lint, typecheck, build, unit, workflow, replay, contract, e2e\n');
+  expect(output).toBe('error: no stage speed; there are: lint, typecheck, build, audit, unit, workflow, replay, contract, e2e\n');
   expect(code).toBe(1);
 });
 

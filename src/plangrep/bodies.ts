@@ -57,20 +57,43 @@ export class OutgoingBody {
   }
 }
 
+/** How much a body must bring in how long, in ms (0: there is no such bound), and what it fails with when it does not. */
+export interface LeastRate {
+  bytes: number;
+  inMs: number;
+  dripping: () => Error;
+}
+
+/** Looks taken within that time. Looks are counted and not the clock read, so that a process which was stopped for an hour blames nobody. */
+const looks = 4;
+
 /**
  * An answer's bytes as they arrive. What goes wrong on the way is translated by the given function, and `destroy` ends the
- * request at once, even while the server is silent.
+ * request at once, even while the server is silent. A body that only drips fails; time in which nobody wants more does not count.
  */
 export class IncomingBody extends Readable {
+  private readonly timer: NodeJS.Timeout | undefined;
+  private held = false;
+  private bytes = 0;
+  private dryLooks = 0;
+
   constructor(
     private readonly source: Readable,
     translate: (error: unknown) => Error,
+    private readonly least: LeastRate,
   ) {
     super();
+    if (least.inMs > 0) this.timer = setInterval(() => this.look(), least.inMs / looks);
     source.on('data', (chunk: Buffer) => {
-      if (!this.push(chunk)) source.pause();
+      this.bytes += chunk.length;
+      if (this.push(chunk)) return;
+      this.held = true;
+      source.pause();
     });
-    source.on('end', () => this.push(null));
+    source.on('end', () => {
+      clearInterval(this.timer);
+      this.push(null);
+    });
     source.on('error', (error) => this.destroy(translate(error)));
     // It may break before anyone reads it; whoever reads it later still gets the error.
     this.on('error', () => undefined);
@@ -83,8 +106,17 @@ export class IncomingBody extends Readable {
 
   /** @internal */
   override _destroy(error: Error | null, done: (error?: Error | null) => void): void {
+    clearInterval(this.timer);
     this.source.destroy();
     done(error);
+  }
+
+  private look(): void {
+    const enough = this.held || this.bytes >= this.least.bytes;
+    this.dryLooks = enough ? 0 : this.dryLooks + 1;
+    if (enough) this.bytes = 0;
+    this.held = this.source.isPaused();
+    if (this.dryLooks >= looks) this.destroy(this.least.dripping());
   }
 }
 

@@ -86,19 +86,23 @@ export class PlangrepClient {
 
   /** All jobs of a project, newest first, as they arrive. Leaving the loop early ends the request. /api-reference/jobs/list-jobs */
   async *listJobs(projectId: string, options: CallOptions = {}): AsyncGenerator<Job, void, undefined> {
+    const call: ApiCall = { method: 'GET', path: `/projects/${segment(projectId)}/jobs`, ...options };
     const seen = new Set<string>();
-    let cursor: string | null = '';
-    while (cursor !== null) {
-      const page: ApiCall = { method: 'GET', path: `/projects/${segment(projectId)}/jobs`, ...(cursor && { query: { cursor } }), ...options };
-      cursor = yield* this.listPage(page);
-      if (cursor !== null && seen.has(cursor)) throw new ContractError('List of jobs', ['nextCursor: given before']);
-      if (cursor !== null) seen.add(cursor);
+    const limit = this.transport.limitOf(call);
+    try {
+      for (let cursor: string | null = ''; cursor !== null; seen.add(cursor ?? '')) {
+        cursor = yield* this.listPage({ ...call, ...(cursor && { query: { cursor } }), signal: limit.signal });
+        if (cursor !== null && seen.has(cursor)) throw new ContractError('List of jobs', ['nextCursor: given before'], { status: 200 });
+      }
+    } finally {
+      limit.end();
     }
   }
 
   /** A 404 is a RejectedError with that status; after `expiresAt` it means that the job is gone. /api-reference/jobs/get-job */
   async getJob(jobId: string, options: CallOptions = {}): Promise<Job> {
-    return (await this.transport.json({ method: 'GET', path: `/jobs/${segment(jobId)}`, ...options }, jobEnvelopeSchema)).job;
+    const call: ApiCall = { method: 'GET', path: `/jobs/${segment(jobId)}`, ...options };
+    return same(jobId, (await this.transport.json(call, jobEnvelopeSchema)).job, call);
   }
 
   /** For a job that lacks credits; read the job before and after. The answer may be any status, blocked again included. /api-reference/jobs/resume-job */
@@ -124,7 +128,7 @@ export class PlangrepClient {
     const named = (uploads ?? []).flatMap(({ documentId, partName, fileName, status: said }) =>
       documentId ? [{ documentId, partName: partName ?? null, fileName: fileName ?? null, status: said ?? null }] : [],
     );
-    return { job, status: status ?? null, uploads: named };
+    return { job: same(jobId, job, call), status: status ?? null, uploads: named };
   }
 
   /**
@@ -134,8 +138,9 @@ export class PlangrepClient {
   async registerUploads(jobId: string, files: RegisterFile[], options: CallOptions = {}): Promise<{ job: Job; uploads: UploadInstruction[] }> {
     const described = files.map(({ fileName, contentType, fileSize, sha256, classification }) => ({ fileName, contentType, fileSize, sha256, ...(classification && { classification }) }));
     const path = `/jobs/${segment(jobId)}/uploads`;
-    const answer = await this.transport.json({ method: 'POST', path, body: JSON.stringify({ files: described }), ...options }, registeredUploadsSchema);
-    return { job: answer.job, uploads: readInstructions(answer.uploads, files, `POST ${path}`) };
+    const call: ApiCall = { method: 'POST', path, body: JSON.stringify({ files: described }), ...options };
+    const { job, uploads } = await this.transport.json(call, registeredUploadsSchema);
+    return { job: same(jobId, job, call), uploads: readInstructions(uploads, files, `POST ${path}`) };
   }
 
   /**
@@ -166,20 +171,21 @@ export class PlangrepClient {
     const path = `/jobs/${segment(jobId)}/uploads/complete`;
     const call: ApiCall = { method: 'POST', path, body: JSON.stringify(completionBody(body)), headers: keyHeader(idempotencyKey), secrets, ...options };
     const { job, idempotent } = await this.transport.json(call, completedUploadsSchema);
-    return { job, idempotent: idempotent ?? false };
+    return { job: same(jobId, job, call), idempotent: idempotent ?? false };
   }
 
   /** The result's bytes, JSON of any size; only for `completed` and `completed_with_errors`. /api-reference/jobs/get-job-result */
   async getResult(jobId: string, options: CallOptions = {}): Promise<Download> {
-    const download = await this.download({ method: 'GET', path: `/jobs/${segment(jobId)}/result`, ...options });
-    if (!download.contentType?.toLowerCase().includes('html')) return download;
-    download.body.destroy();
-    throw new ContractError('Result', ['body: HTML instead of JSON']);
+    return noPage(await this.download({ method: 'GET', path: `/jobs/${segment(jobId)}/result`, ...options }), 'Result');
   }
 
-  /** An artifact's bytes, by the path that `artifactPath` reads from the result. /api-reference/artifacts/get-job-artifact */
-  getArtifact(jobId: string, path: string, options: CallOptions = {}): Promise<Download> {
-    return this.download({ method: 'GET', path: `/jobs/${segment(jobId)}/artifact`, query: { path }, headers: { accept: '*/*' }, ...options });
+  /**
+   * An artifact's bytes, by the path that `artifactPath` reads from the result. A web page comes only from a path that is called one: else
+   * somebody on the way answered. /api-reference/artifacts/get-job-artifact
+   */
+  async getArtifact(jobId: string, path: string, options: CallOptions = {}): Promise<Download> {
+    const download = await this.download({ method: 'GET', path: `/jobs/${segment(jobId)}/artifact`, query: { path }, headers: { accept: '*/*' }, ...options });
+    return /html?$/i.test(path) ? download : noPage(download, 'Artifact');
   }
 
   /** Ends all connections; running calls fail. Safe to repeat. */
@@ -189,8 +195,9 @@ export class PlangrepClient {
 
   /** Any 2xx will do; one without a job is followed by a read. */
   private async command(jobId: string, verb: 'resume' | 'cancel', options: CallOptions): Promise<Job> {
-    const answer = await this.transport.jsonOrNothing({ method: 'POST', path: `/jobs/${segment(jobId)}/${verb}`, ...options }, jobEnvelopeSchema);
-    return answer?.job ?? this.getJob(jobId, options);
+    const call: ApiCall = { method: 'POST', path: `/jobs/${segment(jobId)}/${verb}`, ...options };
+    const answer = await this.transport.jsonOrNothing(call, jobEnvelopeSchema);
+    return answer ? same(jobId, answer.job, call) : this.getJob(jobId, options);
   }
 
   private async *listPage(call: ApiCall): AsyncGenerator<Job, string | null, undefined> {
@@ -207,7 +214,7 @@ export class PlangrepClient {
     } catch (error) {
       if (error instanceof ContractError) throw error;
       // What is no fault of the connection is the parser's: the body is no list of jobs.
-      throw broken ?? new ContractError(answer.label, ['body: no JSON list of jobs'], { status: answer.status });
+      throw broken ?? new ContractError(answer.label, ['body: no JSON list of jobs'], { status: answer.status, unreadable: true });
     } finally {
       body.destroy();
     }
@@ -215,16 +222,29 @@ export class PlangrepClient {
   }
 
   private async download(call: ApiCall): Promise<Download> {
-    const answer = await this.transport.api(call);
+    const answer = await this.transport.begin(call);
     const encoding = headerText(answer, 'content-encoding') ?? 'identity';
     if (answer.status !== 200 || encoding !== 'identity') {
       answer.body.destroy();
-      throw new ContractError(answer.label, [answer.status === 200 ? 'content-encoding: not asked for' : 'status: not 200'], { status: answer.status });
+      throw new ContractError(answer.label, [answer.status === 200 ? 'content-encoding: not asked for' : 'status: not 200'], { status: answer.status, unreadable: true });
     }
     const length = headerText(answer, 'content-length');
     const sizeBytes = length !== null && /^\d+$/.test(length) ? Number(length) : null;
     return { body: this.transport.stream(answer, call.signal), sizeBytes, contentType: headerText(answer, 'content-type') };
   }
+}
+
+/** The job that was asked about. A cache that mixes answers up must not end, move or bill another one. @throws ContractError */
+function same(jobId: string, job: Job, { method, path }: ApiCall): Job {
+  if (job.id !== jobId) throw new ContractError(`${method} /api/open/v1${path}`, ['job.id: is another job'], { status: 200 });
+  return job;
+}
+
+/** @throws ContractError for a web page, such as a gateway shows with status 200 */
+function noPage(download: Download, what: string): Download {
+  if (!download.contentType?.toLowerCase().includes('html')) return download;
+  download.body.destroy();
+  throw new ContractError(what, ['body: HTML instead of it'], { status: 200, unreadable: true });
 }
 
 /** One path segment. Dots alone would climb out of the path, encoded or not. */

@@ -69,10 +69,13 @@ export class ContractError extends PlangrepError {
   readonly kind = 'contract';
   /** Where and what, such as `job.id: invalid_type`; never a value from the body. */
   readonly issues: string[];
+  /** The body is no JSON at all, but a web page, cut off, encoded or empty: somebody on the way answered, or spoilt the answer. */
+  readonly unreadable: boolean;
 
-  constructor(message: string, issues: string[], facts: ErrorFacts = {}) {
+  constructor(message: string, issues: string[], { unreadable = false, ...facts }: ErrorFacts & { unreadable?: boolean } = {}) {
     super(`${message}: ${issues.slice(0, 5).join('; ')}`, facts);
     this.issues = issues;
+    this.unreadable = unreadable;
   }
 }
 

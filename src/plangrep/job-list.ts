@@ -2,6 +2,7 @@ import { Transform } from 'node:stream';
 import type { Readable, TransformCallback } from 'node:stream';
 import { parser } from 'stream-json';
 import Assembler from 'stream-json/Assembler';
+import { ContractError } from './errors';
 
 /** One entry of the list's `jobs`, unchecked, or the cursor of the next page. */
 export type ListItem = { job: unknown } | { nextCursor: string };
@@ -23,7 +24,7 @@ class JobListReader extends Transform {
   // The assembler sets keys by assignment, where this one would change the object's prototype.
   private readonly assembler = new Assembler({ reviver: (key, value: unknown) => (key === '__proto__' ? undefined : value) });
 
-  constructor() {
+  constructor(private readonly onJob: () => void) {
     super({ objectMode: true });
   }
 
@@ -44,7 +45,9 @@ class JobListReader extends Transform {
       return;
     }
     this.assembler.consume(token);
-    if (this.assembler.done) this.push({ job: this.assembler.current as unknown });
+    if (!this.assembler.done) return;
+    this.onJob();
+    this.push({ job: this.assembler.current as unknown });
   }
 
   private readAround({ name, value }: Token): void {
@@ -57,15 +60,33 @@ class JobListReader extends Transform {
   }
 }
 
+/** Most bytes between two jobs of a list, and so of one job: what the answer about one job may have. */
+export const maxJobBytes = 16 * 1024 * 1024;
+
+/** Passes bytes on as long as jobs come out of them: a single one without end would fill the memory. */
+class JobMeter extends Transform {
+  private bytes = 0;
+
+  override _transform(chunk: Buffer, _encoding: string, done: TransformCallback): void {
+    this.bytes += chunk.length;
+    if (this.bytes > maxJobBytes) done(new ContractError('List of jobs', ['jobs: one is larger than 16 MiB'], { status: 200 }));
+    else done(null, chunk);
+  }
+
+  /** A job came out. */
+  came(): void {
+    this.bytes = 0;
+  }
+}
+
 /** The list's items, streamed. What breaks the body breaks the stream with the same error; broken JSON with a parser's error. */
 export function readJobList(body: Readable): Readable {
   const tokens = parser({ packValues: true, streamValues: false });
-  const items = new JobListReader();
-  body.on('error', (error) => items.destroy(error));
-  tokens.on('error', (error) => items.destroy(error));
+  const meter = new JobMeter();
+  const items = new JobListReader(() => meter.came());
+  for (const step of [body, meter, tokens]) step.on('error', (error) => items.destroy(error));
   items.on('close', () => {
-    body.destroy();
-    tokens.destroy();
+    for (const step of [body, meter, tokens]) step.destroy();
   });
-  return body.pipe(tokens).pipe(items);
+  return body.pipe(meter).pipe(tokens).pipe(items);
 }

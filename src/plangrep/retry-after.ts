@@ -10,12 +10,17 @@ function instant(text: string): number {
   return fixdate.test(text) || rfc850.test(text) ? Date.parse(text) : NaN;
 }
 
+type Header = string | string[] | undefined;
+const textOf = (header: Header): string => (Array.isArray(header) ? header[0] : header)?.trim() ?? '';
+
 /**
  * Delay that a `Retry-After` header asks for, in ms. Null when there is none, or when it is neither seconds nor an
  * HTTP date, lies in the past, or is above 24 h: then the caller's own backoff is the better guess.
+ * @param date the answer's `Date` header: a date is understood by the clock of whoever gave it, since ours may differ by hours
  */
-export function parseRetryAfter(header: string | string[] | undefined, nowMs: number): number | null {
-  const text = (Array.isArray(header) ? header[0] : header)?.trim() ?? '';
-  const delayMs = seconds.test(text) ? Math.ceil(Number(text) * 1000) : instant(text) - nowMs;
+export function parseRetryAfter(header: Header, nowMs: number, date?: Header): number | null {
+  const text = textOf(header);
+  const theirNowMs = instant(textOf(date));
+  const delayMs = seconds.test(text) ? Math.ceil(Number(text) * 1000) : instant(text) - (Number.isNaN(theirNowMs) ? nowMs : theirNowMs);
   return delayMs >= 0 && delayMs <= longestMs ? delayMs : null;
 }

@@ -7,6 +7,7 @@ import { publicText, readApiError, readStorageError } from './error-body';
 import { ContractError, PlangrepError, TransportError, errorForStatus } from './errors';
 import type { ErrorOrigin } from './errors';
 import { parseRetryAfter } from './retry-after';
+import { TimeLimit } from './time-limit';
 
 /** Settings of {@link Transport}. */
 export interface TransportOptions {
@@ -16,8 +17,15 @@ export interface TransportOptions {
   apiKey: () => string;
   /** This product's version, for `User-Agent`. */
   version: string;
-  /** How long the remote side may be silent, in ms: before it answers, between two pieces of an answer, or without taking a piece of ours. Default 120,000; 0 waits for ever. */
+  /**
+   * How long the remote side may be silent, in ms: before it answers, between two pieces of an answer, or without taking a piece of ours.
+   * In so long a download must also bring 16 KiB, while somebody reads it. Default 120,000; 0 waits for ever.
+   */
   idleTimeoutMs?: number;
+  /** How long a call may take in all, in ms, up to the end of a JSON answer or the beginning of a download, however it drips; a call with a streamed body has no such limit. Default 110,000. */
+  callTimeoutMs?: number;
+  /** How long the words of a refusal are waited for, in ms: its status says enough. Default 10,000. */
+  refusalTimeoutMs?: number;
   /** Clock for `Retry-After` dates, in ms since 1970. Default `Date.now`. */
   now?: () => number;
 }
@@ -58,6 +66,11 @@ interface Exchange {
 }
 
 const defaultIdleTimeoutMs = 120_000;
+/** Just below the time that an activity of one call gets, so that what is told is what happened. */
+const defaultCallTimeoutMs = 110_000;
+const defaultRefusalTimeoutMs = 10_000;
+/** What a download must bring within the idle timeout, in bytes. */
+const leastBytes = 16 * 1024;
 const connectTimeoutMs = 10_000;
 /** Largest JSON answer that is read into memory. */
 const jsonLimitBytes = 16 * 1024 * 1024;
@@ -76,6 +89,22 @@ export class Transport {
     const idleMs = options.idleTimeoutMs ?? defaultIdleTimeoutMs;
     // undici counts both timeouts from the last byte that moved, in either direction.
     this.agent = new Agent({ headersTimeout: idleMs, bodyTimeout: idleMs, connect: { timeout: connectTimeoutMs } });
+  }
+
+  /** A call to the API, with the key, whose answer is read by the caller. It must begin in time. @throws PlangrepError */
+  async begin(call: ApiCall): Promise<Answer> {
+    const limit = this.limitOf(call);
+    try {
+      return await this.api({ ...call, signal: limit.signal });
+    } finally {
+      limit.end();
+    }
+  }
+
+  /** The time that a call has in all; `end` it in any case. */
+  limitOf({ method, path, body, signal }: ApiCall): TimeLimit {
+    const limitMs = body instanceof OutgoingBody ? Infinity : (this.options.callTimeoutMs ?? defaultCallTimeoutMs);
+    return new TimeLimit(limitMs, `${method} /api/open/v1${path}`, signal);
   }
 
   /** A call to the API, with the key. @throws PlangrepError */
@@ -105,18 +134,20 @@ export class Transport {
   /** A call to the API whose answer is one JSON value of at most 16 MiB. @throws PlangrepError */
   async json<T extends z.ZodType>(call: ApiCall, schema: T): Promise<z.infer<T>> {
     const value = await this.jsonOrNothing(call, schema);
-    if (value === null) throw new ContractError(`${call.method} /api/open/v1${call.path}`, ['body: empty']);
+    if (value === null) throw new ContractError(`${call.method} /api/open/v1${call.path}`, ['body: empty'], { status: 200, unreadable: true });
     return value;
   }
 
   /** As {@link json}; null when the success has no body. */
   async jsonOrNothing<T extends z.ZodType>(call: ApiCall, schema: T): Promise<z.infer<T> | null> {
-    const answer = await this.api(call);
+    const limit = this.limitOf(call);
     try {
-      const text = await this.text(answer, call.signal);
+      const answer = await this.api({ ...call, signal: limit.signal });
+      const text = await this.text(answer, limit.signal);
       if (call.body instanceof OutgoingBody) this.assertSent(call.body, answer.label);
       return text === '' ? null : parseJson(text, schema, answer);
     } finally {
+      limit.end();
       if (call.body instanceof OutgoingBody) call.body.destroy();
     }
   }
@@ -130,9 +161,11 @@ export class Transport {
     return text;
   }
 
-  /** An answer's body as a stream whose failures are {@link TransportError}s, or the signal's reason. */
+  /** An answer's body as a stream whose failures are {@link TransportError}s, or the signal's reason. It fails as well when it only drips. */
   stream(answer: Answer, signal?: AbortSignal): Readable {
-    return new IncomingBody(answer.body, (error) => this.failure(error, answer.label, signal));
+    const least = { bytes: leastBytes, inMs: this.options.idleTimeoutMs ?? defaultIdleTimeoutMs };
+    const dripping = () => new TransportError(`${answer.label} brought less than ${least.bytes} bytes in ${least.inMs / 1000} s`, { code: 'TOO_SLOW' });
+    return new IncomingBody(answer.body, (error) => this.failure(error, answer.label, signal), { ...least, dripping });
   }
 
   /** @throws TransportError when a success came before the whole body had been sent */
@@ -188,14 +221,16 @@ export class Transport {
 
   private async refusal(answer: { statusCode: number; headers: Answer['headers']; body: Readable }, exchange: Exchange): Promise<PlangrepError> {
     const { origin, label, secrets } = exchange;
-    // The status alone decides enough; a body that breaks off must not hide it.
+    // The status alone decides enough; a body that breaks off, or drips, must not hide it.
+    const late = setTimeout(() => answer.body.destroy(), this.options.refusalTimeoutMs ?? defaultRefusalTimeoutMs);
     const text = (await readText(answer.body, errorLimitBytes).catch(() => null)) ?? '';
+    clearTimeout(late);
     const said = origin === 'api' ? readApiError(text) : readStorageError(text);
     const code = said.code !== null && !secrets.includes(said.code) ? said.code : null;
     const status = answer.statusCode;
     const what = status < 400 ? `${status} (a redirect, which is not followed)` : `${status}${code === null ? '' : ` (${code})`}`;
     const why = said.message === null ? '' : `: ${publicText(said.message, secrets)}`;
-    const retryAfterMs = parseRetryAfter(answer.headers['retry-after'], (this.options.now ?? Date.now)());
+    const retryAfterMs = parseRetryAfter(answer.headers['retry-after'], (this.options.now ?? Date.now)(), answer.headers['date']);
     return errorForStatus(`${label} answered ${what}${why}`, { status, code, retryAfterMs, origin });
   }
 }
@@ -214,7 +249,7 @@ export function parseJson<T extends z.ZodType>(text: string, schema: T, answer: 
     body = JSON.parse(text);
   } catch {
     const type = String(answer.headers['content-type'] ?? 'none').split(';')[0]!;
-    throw new ContractError(answer.label, [`body: not JSON (content type ${publicText(type)})`], { status: answer.status });
+    throw new ContractError(answer.label, [`body: not JSON (content type ${publicText(type)})`], { status: answer.status, unreadable: true });
   }
   return parseShape(body, schema, answer.label, answer.status);
 }

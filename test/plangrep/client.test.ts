@@ -136,7 +136,7 @@ test('what is sent: bodies, keys, headers', async () => {
 });
 
 test('ids are one segment of the path, whatever is in them', async () => {
-  server.json(200, { job: { id: 'x', status: 'y' } });
+  server.json(200, { job: { id: 'a/b?c#d é', status: 'y' } });
   await client.getJob('a/b?c#d é');
   expect(server.seen.at(-1)!.url).toBe('/api/open/v1/jobs/a%2Fb%3Fc%23d%20%C3%A9');
   await Promise.all(['', '.', '..'].map(async (id) => expect(await thrownBy(client.getJob(id))).toBeInstanceOf(ContractError)));
@@ -167,14 +167,27 @@ test.each([
   expect(error.message).not.toMatch(/Welcome|job_demo1"/);
 });
 
+test.each<[string, (id: string) => Promise<unknown>]>([
+  ['getJob', (id) => client.getJob(id)],
+  ['resumeJob', (id) => client.resumeJob(id)],
+  ['cancelJob', (id) => client.cancelJob(id)],
+  ['uploadFiles', (id) => client.uploadFiles(id, [formFile])],
+  ['registerUploads', (id) => client.registerUploads(id, [small])],
+  ['completeUploads', (id) => client.completeUploads(id, {}, key)],
+])('%s: an answer about another job, as a mixed-up cache gives it, is none', async (_call, call) => {
+  server.json(200, { job: { id: 'job_2', status: 'completed' }, uploads: [] });
+  expect(await thrownBy(call('job_1'))).toMatchObject({ kind: 'contract', unreadable: false, issues: ['job.id: is another job'] });
+});
+
 test('a JSON answer above 16 MiB is not read', async () => {
   server.answer((response) => response.end(`{"job":{"id":"a","status":"b","pad":"${'x'.repeat(17 * 1024 * 1024)}"}}`));
   expect(await thrownBy(client.getJob('job_demo1'))).toMatchObject({ kind: 'contract', issues: ['body: larger than 16 MiB'] });
 });
 
-test('HTML in place of a result breaks the contract; an artifact may be HTML', async () => {
+test('HTML in place of a result, or of an artifact that is called otherwise, breaks the contract; an artifact may be HTML', async () => {
   server.answer((response) => response.writeHead(200, { 'content-type': 'Text/HTML; charset=utf-8' }).end('<p>'));
   expect(await thrownBy(client.getResult('job_demo1'))).toMatchObject({ kind: 'contract' });
+  expect(await thrownBy(client.getArtifact('job_demo1', 'r/sheet.png'))).toMatchObject({ kind: 'contract', unreadable: true });
   const artifact = await client.getArtifact('job_demo1', 'r/a b+c%2F.html');
   expect(await text(artifact.body)).toBe('<p>');
   expect(server.seen.at(-1)!.url).toBe('/api/open/v1/jobs/job_demo1/artifact?path=r%2Fa%20b%2Bc%252F.html');

@@ -79,7 +79,7 @@ describe('the error for an answer of the API', () => {
     ['999999', null],
     ['soon', null],
   ])('Retry-After: %s', async (header, retryAfterMs) => {
-    server.json(429, {}, { 'retry-after': header });
+    server.json(429, {}, { 'retry-after': header, date: 'unknown' });
     const client = server.client({ now: () => Date.parse('2030-01-01T00:00:00Z') });
     expect(await thrownBy(client.getJob('job_1'))).toMatchObject({ kind: 'busy', retryAfterMs });
   });

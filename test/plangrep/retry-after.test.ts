@@ -34,6 +34,16 @@ test.each<[string | string[] | undefined, number | null]>([
   expect(parseRetryAfter(header, now)).toBe(delayMs);
 });
 
+test.each<[string, string | string[] | undefined, number | null]>([
+  ['is hours behind ours', 'Sun, 06 Nov 1994 03:49:00 GMT', 5 * 3600 * 1000 + 37_000],
+  ['is hours ahead of ours', 'Sun, 06 Nov 1994 08:49:07 GMT', 30_000],
+  ['is not told', undefined, 37_000],
+  ['is told in no way that counts', 'soon', 37_000],
+  ['is told twice', ['Sun, 06 Nov 1994 08:49:36 GMT', 'x'], 1_000],
+])('a date counts by the clock of whoever gave it, which %s', (_what, date, delayMs) => {
+  expect(parseRetryAfter('Sun, 06 Nov 1994 08:49:37 GMT', now, date)).toBe(delayMs);
+});
+
 test('whatever comes, the delay is between nothing and a day', () => {
   fc.assert(
     fc.property(fc.oneof(fc.string(), fc.double().map(String), fc.date({ noInvalidDate: true }).map((date) => date.toUTCString())), (header) => {

@@ -1,5 +1,5 @@
-import { mkdir, open } from 'node:fs/promises';
-import { dirname } from 'node:path';
+import { lstat, mkdir, open, realpath } from 'node:fs/promises';
+import { dirname, join, relative, sep } from 'node:path';
 import { sweep } from './folder-staging';
 import { isCode } from './store-error';
 
@@ -22,6 +22,10 @@ export class FolderPlaces {
   /** Those that are also free of left-overs. */
   readonly #swept = new Map<string, Promise<unknown>>();
   readonly #flushes = new Map<string, Flush>();
+  /** Folders whose last flush failed: what was put there may not be on the disk. */
+  readonly #unflushed = new Set<string>();
+  /** Where the archive's top folders lie, their own links followed. */
+  readonly #tops = new Map<string, string>();
 
   /** @param root where the store begins: what lies above it is brought to the disk only when it is made here */
   constructor(readonly root: string) {}
@@ -57,6 +61,28 @@ export class FolderPlaces {
     remember(this.#swept, folder, () => this.#bringToDisk(folder, true)).catch(() => undefined);
   }
 
+  /**
+   * Refuses a folder that is, or would be made, behind a link inside the archive: whoever may write there could lead us out of it, to write or
+   * remove elsewhere. The archive and its top folders may be links, to folders that are there, as somebody who sets it up wants.
+   * @throws ELINK, as an error of the file system
+   */
+  async refuseLinks(folder: string): Promise<void> {
+    const found = await realpath(folder).catch(() => null);
+    if (found === null) {
+      // Not there, or a link to what is not there; what is above it may be a link all the same.
+      await refuseLink(folder);
+      if (folder.startsWith(this.root + sep)) await this.refuseLinks(dirname(folder));
+      return;
+    }
+    const [top, ...rest] = relative(this.root, folder).split(sep);
+    if (!top || rest.length === 0) return;
+    const isExpected = () => found === join(this.#tops.get(top) ?? '', ...rest);
+    if (isExpected()) return;
+    this.#tops.set(top, await realpath(join(this.root, top)));
+    if (isExpected()) return;
+    for (let depth = 1; depth <= rest.length; depth += 1) await refuseLink(join(this.root, top, ...rest.slice(0, depth)));
+  }
+
   /** After a folder was removed. */
   forget(folder: string): void {
     this.#onDisk.delete(folder);
@@ -78,15 +104,34 @@ export class FolderPlaces {
     return this.#beginFlush(folder);
   }
 
+  /** Before what lies in a folder is relied on: a flush of it that failed is made up for, or fails again. */
+  async settle(folder: string): Promise<void> {
+    if (this.#unflushed.size > 0 && this.#unflushed.has(folder)) await this.flush(folder);
+  }
+
   #beginFlush(folder: string): Promise<void> {
     const flush: Flush = { running: syncFolder(folder), next: null };
     this.#flushes.set(folder, flush);
     const end = () => {
       if (flush.next === null) this.#flushes.delete(folder);
     };
-    flush.running.then(end, end);
+    flush.running.then(
+      () => {
+        this.#unflushed.delete(folder);
+        end();
+      },
+      () => {
+        this.#unflushed.add(folder);
+        end();
+      },
+    );
     return flush.running;
   }
+}
+
+async function refuseLink(path: string): Promise<void> {
+  const found = await lstat(path).catch(() => null);
+  if (found?.isSymbolicLink()) throw Object.assign(new Error(`${path} is a link`), { code: 'ELINK', syscall: 'lstat' });
 }
 
 /** What `all` has under this name, or what `make` promises; a promise that is broken is forgotten. */

@@ -97,12 +97,13 @@ export class FolderReader {
     return null;
   }
 
-  /** A stream of the file; undefined when there is none. */
-  async stream(path: string, range?: ByteRange): Promise<Readable | undefined> {
+  /** A stream of the file, its errors as `explain` makes them; undefined when there is none. */
+  async stream(path: string, { explain = (error) => error, ...part }: Partial<ByteRange> & { explain?: (error: Error) => Error } = {}): Promise<Readable | undefined> {
+    const range = { start: 0, ...part };
     const opened = await this.#open(path, wholeBytes, range);
     if (!opened) return undefined;
     if ('bytes' in opened) return Readable.from(opened.bytes.length > 0 ? [opened.bytes] : [], { objectMode: false });
-    return fs.createReadStream('', { fd: opened.file, highWaterMark: wholeBytes, start: 0, ...range });
+    return fs.createReadStream('', { fd: opened.file, highWaterMark: wholeBytes, ...range, fs: { read: explained(explain), close: fs.close } as never });
   }
 
   async #open(path: string, maxBytes: number, range?: ByteRange): Promise<Opened | undefined> {
@@ -130,6 +131,12 @@ export class FolderReader {
     if (performance.now() - since > slowMs) this.#pause = pauseReads;
     return result;
   }
+}
+
+/** `fs.read`, for a stream: a disk that fails in the middle of a file is told of as one that fails at its beginning. */
+function explained(explain: (error: Error) => Error) {
+  return (file: number, into: Buffer, at: number, length: number, position: number | null, done: (error: Error | null, bytesRead: number, into: Buffer) => void): void =>
+    fs.read(file, into, at, length, position, (error, bytesRead) => done(error && explain(error), bytesRead, into));
 }
 
 // Not waiting: a pipe would, for a writer, for ever.

@@ -1,5 +1,5 @@
 import type { Dirent } from 'node:fs';
-import { readdir, rmdir, unlink } from 'node:fs/promises';
+import { lstat, readdir, rmdir, unlink } from 'node:fs/promises';
 import { dirname, join, sep } from 'node:path';
 import type { FolderPlaces } from './folder-places';
 import { isTemporary, sweepOne } from './folder-staging';
@@ -8,8 +8,12 @@ import { isCode } from './store-error';
 /** Files removed together; bounds what a folder of many costs in time. */
 const removedAtOnce = 16;
 
-/** Removes all below a folder, and the folders in it, but files that are being written. No folder is no error. */
+/**
+ * Removes all below a folder, and the folders in it, but files that are being written. No folder is no error. A link in its place is removed
+ * itself, and nothing of what it leads to.
+ */
 export async function removeBelow(folder: string, places: FolderPlaces): Promise<void> {
+  if ((await lstat(folder).catch(() => null))?.isSymbolicLink() && dirname(folder) !== places.root) return unlink(folder);
   const entries = await readdir(folder, { withFileTypes: true }).catch((error: unknown) => {
     if (isCode(error, 'ENOENT', 'ENOTDIR')) return [];
     throw error;

@@ -10,8 +10,13 @@ import { isCode, storeError } from './store-error';
 const prefix = '.tmp-';
 /** A temporary file of another host or container is left alone until it has not been written to for this long. */
 const abandonedMs = 24 * 3_600_000;
+/** The same when the disk is full: whoever still writes does so more often than this, and would only have to begin again. */
+const abandonedOnFullMs = 15 * 60_000;
 /** How often a folder may vanish under a writer (because another one emptied it) before that is an error. */
 const folderTries = 50;
+
+/** What the file system says when there is no room. */
+export const fullCodes = ['ENOSPC', 'EDQUOT'];
 
 /** Whether this is the name of a file that is being written: never listed, and no part of a key. */
 export const isTemporary = (name: string): boolean => name.startsWith(prefix) && isOwner(name.slice(prefix.length));
@@ -39,6 +44,16 @@ export interface StagingOptions {
  * When `content` fails nothing stays and its error passes; errors of the file system become StoreErrors.
  */
 export async function stage(folder: string, content: Content, options: StagingOptions): Promise<Staged> {
+  try {
+    return await stageOnce(folder, content, options);
+  } catch (error) {
+    // What a killed writer left may be what fills the disk, and the sweep after a write would never come.
+    if (isCode(error, ...fullCodes)) await sweep(folder, abandonedOnFullMs);
+    throw error;
+  }
+}
+
+async function stageOnce(folder: string, content: Content, options: StagingOptions): Promise<Staged> {
   const guard = guardFor(options);
   const { file, path } = await guard(() => create(folder, options));
   try {
@@ -68,6 +83,7 @@ async function create(folder: string, { places, secret }: StagingOptions): Promi
     const path = join(folder, `${prefix}${newOwner()}`);
     try {
       if (tries > 1) await places.make(folder);
+      await places.refuseLinks(folder);
       return { file: await open(path, 'wx', secret ? 0o600 : 0o666), path };
     } catch (error) {
       // Nobody wrote here yet; or someone removed the last object of this folder, and the folder with it, before ours was in it.
@@ -111,20 +127,21 @@ export async function outdate(path: string, own: BigIntStats, other: BigIntStats
   await utimes(path, seconds, seconds);
 }
 
-/** Removes what killed writers left in a folder: files of processes that are gone, and of unknown ones after a day. */
-export async function sweep(folder: string): Promise<void> {
+/** Removes what killed writers left in a folder: files of processes that are gone, and of unknown ones after a day, or `afterMs`. */
+export async function sweep(folder: string, afterMs = abandonedMs): Promise<void> {
   const names = await readdir(folder).catch(() => []);
-  for (const name of names.filter(isTemporary)) await sweepOne(folder, name);
+  for (const name of names.filter(isTemporary)) await sweepOne(folder, name, afterMs);
 }
 
 /** Removes a temporary file if a killed writer left it. */
-export async function sweepOne(folder: string, name: string): Promise<void> {
+export async function sweepOne(folder: string, name: string, afterMs = abandonedMs): Promise<void> {
   const path = join(folder, name);
-  if (await isLeftOver(path, name)) await unlink(path).catch(() => undefined);
+  if (await isLeftOver(path, name, afterMs)) await unlink(path).catch(() => undefined);
 }
 
-async function isLeftOver(path: string, name: string): Promise<boolean> {
+/** Whether a killed writer left this temporary file, as far as can be told from here. */
+export async function isLeftOver(path: string, name: string, afterMs = abandonedMs): Promise<boolean> {
   if (isGone(name.slice(prefix.length))) return true;
   const found = await lstat(path).catch(() => null);
-  return found !== null && Date.now() - found.mtimeMs > abandonedMs;
+  return found !== null && Date.now() - found.mtimeMs > afterMs;
 }

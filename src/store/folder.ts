@@ -7,7 +7,7 @@ import { FolderLocks, type Locked } from './folder-lock';
 import { FolderPlaces } from './folder-places';
 import { FolderReader, versionOf, type ByteRange } from './folder-read';
 import { prune, removeBelow } from './folder-remove';
-import { isTemporary, outdate, stage, type Staged } from './folder-staging';
+import { fullCodes, isTemporary, outdate, stage, type Staged } from './folder-staging';
 import { NotFoundError, type Content, type Store, type StoredObject } from './index';
 import { InvalidKeyError, keyParts } from './key';
 import { isCode, storeError } from './store-error';
@@ -54,14 +54,15 @@ export class FolderStore implements Store {
 
   async openRead(key: string, range?: ByteRange): Promise<Readable> {
     const path = this.#path(key);
-    const stream = await this.#guard(`read ${key}`, () => this.#reader.stream(path, range));
+    const explain = (error: Error) => storeError(error, this.location, `read ${key}`) as Error;
+    const stream = await this.#settled(`read ${key}`, path, () => this.#reader.stream(path, { ...range, explain }));
     if (!stream) throw new NotFoundError(key);
     return stream;
   }
 
   async read(key: string, maxBytes: number): Promise<{ bytes: Buffer; version: string } | null> {
     const path = this.#path(key);
-    const found = await this.#guard(`read ${key}`, () => this.#reader.read(path, maxBytes));
+    const found = await this.#settled(`read ${key}`, path, () => this.#reader.read(path, maxBytes));
     if (found === undefined) throw new NotFoundError(key);
     return found;
   }
@@ -73,14 +74,27 @@ export class FolderStore implements Store {
     return { sizeBytes: staged.sizeBytes, sha256: staged.sha256 };
   }
 
-  async createIfAbsent(key: string, content: string | Uint8Array): Promise<boolean> {
+  async createIfAbsent(key: string, content: Content, options?: { secret?: boolean }): Promise<boolean> {
     if (await this.stat(key)) return false;
     const target = this.#path(key);
-    const staged = await this.#stage(key, target, content);
-    return this.#commit(key, staged, target, async () => {
-      const linked = await this.#link(staged, target);
-      if (linked === null) return this.#createUnderLock(key, staged, target);
-      return linked || this.#isLinked(staged, target);
+    const staged = await this.#stage(key, target, content, options?.secret);
+    return this.#commit(key, staged, target, () => this.#create(key, staged, target));
+  }
+
+  async #create(key: string, staged: Staged, target: string): Promise<boolean> {
+    const linked = await this.#link(staged, target);
+    if (linked === null) return this.#createUnderLock(key, staged, target);
+    if (linked || (await this.#isLinked(staged, target))) return true;
+    return (await this.#unlinkDangling(key, target)) && this.#create(key, staged, target);
+  }
+
+  /** A link that leads nowhere is no object, and in the way of one. */
+  async #unlinkDangling(key: string, target: string): Promise<boolean> {
+    if (await this.#reader.stat(target)) return false;
+    return this.#locks.hold(key, async () => {
+      if ((await this.#reader.stat(target)) || !(await lstat(target).catch(() => null))?.isSymbolicLink()) return false;
+      await unlinkIfThere(target);
+      return true;
     });
   }
 
@@ -99,7 +113,7 @@ export class FolderStore implements Store {
 
   async stat(key: string): Promise<StoredObject | null> {
     const path = this.#path(key);
-    return this.#guard(`look at ${key}`, async () => {
+    return this.#settled(`look at ${key}`, path, async () => {
       const found = await this.#reader.stat(path);
       return found?.isFile() ? { key, sizeBytes: Number(found.size), version: versionOf(found) } : null;
     });
@@ -109,6 +123,7 @@ export class FolderStore implements Store {
     const path = this.#path(key);
     await this.#guard(`remove ${key}`, async () => {
       if (!(await this.#reader.stat(path))?.isFile()) return;
+      await this.#places.refuseLinks(dirname(path));
       const take: Locked<true> = async () => {
         await unlinkIfThere(path);
         return true;
@@ -117,7 +132,7 @@ export class FolderStore implements Store {
         await this.#locks.hold(key, take);
       } catch (error) {
         // A full disk has no room for a lock, and removing is the way to make some.
-        if (!isCode(error, 'ENOSPC', 'EDQUOT')) throw error;
+        if (!isCode(error, ...fullCodes)) throw error;
         await take(() => true);
       }
       await prune(dirname(path), this.#places);
@@ -127,6 +142,7 @@ export class FolderStore implements Store {
   async removeAll(prefix: string): Promise<void> {
     const folder = this.#path(prefix);
     await this.#guard(`remove ${prefix}`, async () => {
+      await this.#places.refuseLinks(dirname(folder));
       await removeBelow(folder, this.#places);
       await prune(folder, this.#places);
     });
@@ -221,6 +237,14 @@ export class FolderStore implements Store {
     await rename(staged.path, target);
     staged.isPlaced = true;
     return true;
+  }
+
+  /** What was put here and may not be on the disk, because waiting for that failed, does not count before it is. */
+  #settled<T>(action: string, path: string, work: () => Promise<T>): Promise<T> {
+    return this.#guard(action, async () => {
+      await this.#places.settle(dirname(path));
+      return work();
+    });
   }
 
   async #guard<T>(action: string, work: () => Promise<T>): Promise<T> {

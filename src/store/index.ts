@@ -35,8 +35,11 @@ export interface Store {
    * When `content` fails, nothing changes and the error passes. `secret` asks for mode 0600.
    */
   write(key: string, content: Content, options?: { secret?: boolean }): Promise<{ sizeBytes: number; sha256: string }>;
-  /** Writes unless the key is there. False: it was, and stays as it is. One of several callers at once wins. */
-  createIfAbsent(key: string, content: string | Uint8Array): Promise<boolean>;
+  /**
+   * Writes unless the key is there. False: it was, and stays as it is; a stream may be unread then. One of several callers at once wins.
+   * Errors and `options` as with {@link write}.
+   */
+  createIfAbsent(key: string, content: Content, options?: { secret?: boolean }): Promise<boolean>;
   /** Writes if the object still has this version. False: it has not, and stays as it is. */
   replaceIf(key: string, content: string | Uint8Array, version: string): Promise<boolean>;
   stat(key: string): Promise<StoredObject | null>;

@@ -38,10 +38,27 @@ async function stall(store: FolderStore): Promise<unknown> {
   return store.write('a/large', content());
 }
 
+const described = (error: Error & { code?: string }) => ({ name: error.name, code: error.code, message: error.message });
+
+/** Many writes at once, more than may be open; then one alone. */
+async function crowd(store: FolderStore): Promise<unknown> {
+  const ended = await Promise.allSettled(Array.from({ length: 300 }, (_, i) => store.write(`crowd/${i}`, Buffer.alloc(10_000))));
+  const messages = ended.flatMap((one) => (one.status === 'rejected' ? [(one.reason as Error).message] : []));
+  return { failed: messages.length, messages: messages.slice(0, 5), later: await store.write('later', 'x').then(() => true) };
+}
+
+/** One write above what a file may have. */
+async function large(store: FolderStore): Promise<unknown> {
+  async function* content() {
+    for (let i = 0; i < 40; i += 1) yield await Promise.resolve(Buffer.alloc(64 * 1024));
+  }
+  return store.write('a/large', content()).catch(described);
+}
+
 async function main(): Promise<void> {
   const [root, task, name] = process.argv.slice(2);
   const store = new FolderStore(root!);
   if (task === 'stall') await stall(store);
-  else console.log(JSON.stringify(task === 'count' ? await count(store, name!) : await denied(store)));
+  else console.log(JSON.stringify(await { count: () => count(store, name!), denied: () => denied(store), crowd: () => crowd(store), large: () => large(store) }[task!]!()));
 }
 void main();

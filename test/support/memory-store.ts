@@ -32,7 +32,7 @@ export class MemoryStore implements Store {
     return { sizeBytes: bytes.length, sha256: sha256(bytes) };
   }
 
-  async createIfAbsent(key: string, content: string | Uint8Array): Promise<boolean> {
+  async createIfAbsent(key: string, content: Content): Promise<boolean> {
     if (this.#objects.has(key)) return false;
     await this.write(key, content);
     return true;

@@ -164,7 +164,7 @@ export function dyingStore(store: Store, step: number): Store {
     openRead: (key, range) => store.openRead(key, range),
     stat: (key) => store.stat(key),
     write: (key, content, options) => dying(() => store.write(key, content, options)),
-    createIfAbsent: (key, content) => dying(() => store.createIfAbsent(key, content)),
+    createIfAbsent: (key, content, options) => dying(() => store.createIfAbsent(key, content, options)),
     replaceIf: (key, content, version) => dying(() => store.replaceIf(key, content, version)),
     remove: (key) => dying(() => store.remove(key)),
     removeAll: (prefix) => dying(() => store.removeAll(prefix)),

@@ -15,6 +15,8 @@ import { unknownProgress, type BatchListing, type BatchSummary } from './client/
 import { waitForEnd, type WaitOptions } from './client/waiting';
 
 export { BatchClosedError, BatchIdInUseError, BatchNotFinishedError, BatchNotFoundError, InvalidInputError, NoWorkerError } from './client/errors';
+export { createDataConverter, createPayloadCodec, type PayloadKeyOptions } from './codec/data-converter';
+export { PayloadCodecError } from './codec/payload-codec';
 export type { Cancellation } from './client/operating';
 export type { RetryOptions } from './client/retrying';
 export type { ScheduleOptions, ScheduleOverlap } from './client/schedule-definition';
@@ -28,7 +30,10 @@ export type { Answer } from './contract/messages';
 
 /** Meaning of the fields: see each. */
 export interface BatchClientOptions {
-  /** A client of `@temporalio/client` 1.24 whose connection the caller opens and closes. */
+  /**
+   * A client of `@temporalio/client` 1.24 whose connection the caller opens and closes. Where batches are encrypted its `dataConverter` is what
+   * {@link createDataConverter} makes of the same keys.
+   */
   client: Client;
   /** Base address of Temporal's web UI, for {@link BatchSummary.webUrl}. Default: none, and that field is null. */
   webUiUrl?: string | null;

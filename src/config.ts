@@ -1,6 +1,8 @@
 import { isAbsolute, resolve } from 'node:path';
 import { z } from 'zod';
-import { keyFromFile } from './config/key-file';
+import type { PayloadKeys } from './codec/payload-codec';
+import { fromFile, oneLine } from './config/key-file';
+import { codecTokenOf, payloadKeyProblems, payloadKeysOf, payloadShape } from './config/payload';
 import { Secret } from './config/secret';
 import { webhookOf, webhookShape, type WebhookSettings } from './config/webhook';
 
@@ -20,8 +22,20 @@ export interface Config {
   readonly oldSecretKeys: readonly Secret<Buffer>[];
   readonly credits: CreditSettings;
   readonly webhook: WebhookSettings;
+  /** `PLANGREP_PAYLOAD_KEY` or `_FILE`, and `PLANGREP_PAYLOAD_KEYS_OLD`: encrypt what Temporal stores; without the first nothing is encrypted. */
+  readonly payloadKeys: PayloadKeys;
+  /** `PLANGREP_CODEC_TOKEN` or `_FILE`: what callers of the codec endpoint must know; null lets every caller in, on this machine only. */
+  readonly codecToken: Secret | null;
+  /** Files that hold secrets, as the variables ending in `_FILE` name them. */
+  readonly secretFiles: readonly SecretFile[];
   /** `PLANGREP_WEB_UI_URL`: base address of Temporal's web UI; null lets the Temporal address decide. */
   readonly webUiUrl: string | null;
+}
+
+/** A file with a secret. */
+export interface SecretFile {
+  variable: string;
+  path: string;
 }
 
 /** How Plangrep is spoken to. */
@@ -99,25 +113,14 @@ const key32 = z.string().transform((text, context) => {
   return z.NEVER;
 });
 
-const file = <T>(read: (path: string) => T) =>
-  z.string().transform((path, context) => {
-    try {
-      return read(path);
-    } catch (error) {
-      context.addIssue({ code: 'custom', message: `cannot be read: ${(error as Error).message}` });
-      return z.NEVER;
-    }
-  });
-const oneLine = z.string().trim().regex(/^[\x21-\x7e]+$/, 'must be one word of printable characters');
-
 const environmentSchema = z.object({
   PLANGREP_API_KEY: oneLine.transform((key) => new Secret(key)).optional(),
-  PLANGREP_API_KEY_FILE: file(keyFromFile).optional(),
+  PLANGREP_API_KEY_FILE: fromFile((read) => read).optional(),
   PLANGREP_BASE_URL: baseUrl.prefault('https://plangrep.com'),
   PLANGREP_PROJECT: z.string().trim().max(180, 'must have at most 180 characters').optional(),
   PLANGREP_ARCHIVE: z.string().refine((path) => !/^[a-z][a-z0-9+.-]*:\/\//i.test(path), 'must be a folder: s3:// and the like are not supported in this version').transform((path) => (isAbsolute(path) ? path : resolve(path))).optional(),
   PLANGREP_SECRET_KEY: key32.optional(),
-  PLANGREP_SECRET_KEY_FILE: file((path) => keyFromFile(path)()).pipe(key32).optional(),
+  PLANGREP_SECRET_KEY_FILE: fromFile((read) => read()).pipe(key32).optional(),
   PLANGREP_SECRET_KEYS_OLD: z.string().transform((list) => list.split(',').map((key) => key.trim()).filter(Boolean)).pipe(z.array(key32)).default([]),
   PLANGREP_REQUESTS_PER_SECOND: number(2, z.number().gt(0, 'must be above 0').max(1000, 'must be at most 1000')),
   PLANGREP_TRANSFER_REQUESTS_PER_SECOND: number(10, z.number().gt(0, 'must be above 0').max(1000, 'must be at most 1000')),
@@ -127,6 +130,7 @@ const environmentSchema = z.object({
   PLANGREP_WEB_UI_URL: httpUrl.optional(),
   PLANGREP_WEBHOOK_URL: webhookUrl.optional(),
   ...webhookShape,
+  ...payloadShape,
 });
 type Environment = z.output<typeof environmentSchema>;
 
@@ -134,6 +138,8 @@ const apiKeyOf = (read: Partial<Environment>) => {
   const { PLANGREP_API_KEY: plain, PLANGREP_API_KEY_FILE: fromFile } = read;
   return fromFile ?? (plain && (() => plain.reveal()));
 };
+/** Variables of which the one whose name ends in `_FILE` names a file with the other's value. */
+const inFileToo = ['PLANGREP_API_KEY', 'PLANGREP_SECRET_KEY', 'PLANGREP_PAYLOAD_KEY', 'PLANGREP_CODEC_TOKEN'] as const;
 const secretKeyOf = (read: Partial<Environment>) => read.PLANGREP_SECRET_KEY_FILE ?? read.PLANGREP_SECRET_KEY;
 
 const needs: Record<Need, { variable: string; alternative?: string; message: string }> = {
@@ -149,17 +155,19 @@ function findProblems(set: Record<string, string>, parsed: z.ZodSafeParseResult<
     const { variable, alternative, message } = needs[name];
     if (!(variable in set) && !(alternative !== undefined && alternative in set)) problems.push({ variable, message });
   }
-  for (const variable of ['PLANGREP_API_KEY', 'PLANGREP_SECRET_KEY']) {
+  for (const variable of inFileToo) {
     if (variable in set && `${variable}_FILE` in set) problems.push({ variable, message: `and ${variable}_FILE are both set: set one of them` });
   }
   if (parsed.success) {
     const { PLANGREP_BASE_URL: url, PLANGREP_MIN_POLL_SECONDS: seconds } = parsed.data;
     if (!url.loopback && seconds < 5) problems.push({ variable: 'PLANGREP_MIN_POLL_SECONDS', message: 'must be at least 5' });
+    const secretKey = secretKeyOf(parsed.data);
+    problems.push(...payloadKeyProblems(payloadKeysOf(parsed.data), [...(secretKey ? [secretKey] : []), ...parsed.data.PLANGREP_SECRET_KEYS_OLD]));
   }
   return problems;
 }
 
-function configOf(read: Environment): Config {
+function configOf(read: Environment, set: Record<string, string>): Config {
   const minPollMs = read.PLANGREP_MIN_POLL_SECONDS * 1000;
   const apiKey = apiKeyOf(read);
   return Object.freeze({
@@ -180,6 +188,9 @@ function configOf(read: Environment): Config {
     oldSecretKeys: Object.freeze(read.PLANGREP_SECRET_KEYS_OLD),
     credits: Object.freeze({ drawingPage: read.PLANGREP_CREDITS_DRAWING_PAGE, documentPage: read.PLANGREP_CREDITS_DOCUMENT_PAGE }),
     webhook: webhookOf(read.PLANGREP_WEBHOOK_URL?.text ?? null, read),
+    payloadKeys: payloadKeysOf(read),
+    codecToken: codecTokenOf(read),
+    secretFiles: Object.freeze(inFileToo.flatMap((name) => (set[`${name}_FILE`] ? [{ variable: `${name}_FILE`, path: set[`${name}_FILE`]!.trim() }] : []))),
     webUiUrl: read.PLANGREP_WEB_UI_URL?.text ?? null,
   });
 }
@@ -195,7 +206,7 @@ export function readConfig<N extends Need>(env: NodeJS.ProcessEnv, need: readonl
   const parsed = environmentSchema.safeParse(set);
   const problems = findProblems(set, parsed, need);
   if (problems.length > 0 || !parsed.success) throw new ConfigError(problems);
-  return configOf(parsed.data) as ConfigWith<N>;
+  return configOf(parsed.data, set) as ConfigWith<N>;
 }
 
 /** This process's environment; the only place in the product that touches it. */

@@ -1,4 +1,5 @@
 import { Client, Connection, isGrpcServiceError, type ConnectionOptions } from '@temporalio/client';
+import type { DataConverter } from '@temporalio/common';
 import { loadClientConnectConfig } from '@temporalio/envconfig';
 import type { NativeConnection } from '@temporalio/worker';
 import { isLoopback } from './config';
@@ -13,8 +14,8 @@ export interface TemporalSettings {
   namespace: string;
   /** Base address of the web UI, or null when it is not known. */
   webUiUrl: string | null;
-  /** For the connection; holds the API key and certificates, so it is never printed. */
-  connectionOptions: ConnectionOptions;
+  /** For the connection; holds the API key and certificates, so printing or copying the settings leaves it out. */
+  readonly connectionOptions: ConnectionOptions;
 }
 
 /** A client and the connection below it, which the caller closes. */
@@ -40,8 +41,11 @@ export class TemporalUnreachableError extends Error {
 /** Temporal answered, but knows no such namespace or does not let us in. */
 export class TemporalRefusedError extends Error {
   override readonly name = 'TemporalRefusedError';
-  constructor(readonly settings: Pick<TemporalSettings, 'address' | 'namespace'>, reason: string) {
-    super(`Temporal at ${settings.address} refuses namespace ${settings.namespace}: ${reason}`);
+  /** Without the connection's options, which hold the credentials: an error is logged with all its fields. */
+  readonly settings: Pick<TemporalSettings, 'address' | 'namespace'>;
+  constructor({ address, namespace }: Pick<TemporalSettings, 'address' | 'namespace'>, reason: string) {
+    super(`Temporal at ${address} refuses namespace ${namespace}: ${reason}`);
+    this.settings = { address, namespace };
   }
 }
 
@@ -73,7 +77,8 @@ export function readTemporalSettings(env: NodeJS.ProcessEnv, webUiUrl: string | 
     const set = Object.fromEntries(Object.entries(env).filter((entry): entry is [string, string] => entry[1] !== undefined));
     const { connectionOptions, namespace } = loadConnectConfig(set);
     const address = connectionOptions.address ?? '127.0.0.1:7233';
-    return { address, namespace: namespace ?? 'default', webUiUrl: webUiUrl ?? defaultWebUiUrl(address), connectionOptions: { ...connectionOptions, address } as ConnectionOptions };
+    const settings = { address, namespace: namespace ?? 'default', webUiUrl: webUiUrl ?? defaultWebUiUrl(address) };
+    return Object.defineProperty(settings, 'connectionOptions', { value: { ...connectionOptions, address }, enumerable: false }) as TemporalSettings;
   } catch (error) {
     // A TOML error quotes the line it stumbled over, which may hold a key: its first line says enough, and it is no cause to pass on.
     throw new TemporalSettingsError(`Temporal's settings cannot be read: ${(error as Error).message.split('\n')[0]}`);
@@ -83,12 +88,22 @@ export function readTemporalSettings(env: NodeJS.ProcessEnv, webUiUrl: string | 
 const grpcNotFound = 5;
 const grpcRefusals: number[] = [grpcNotFound, 7 /* permission denied */, 16 /* unauthenticated */];
 
+/** Meaning of the fields: see {@link connectTemporal}. */
+export interface ConnectOptions {
+  /** How payloads are read and written, see {@link dataConverterOf}. Default: the SDK's own, which encrypts nothing. */
+  dataConverter?: DataConverter;
+  /** Default {@link temporalTimeoutMs}. */
+  timeoutMs?: number;
+  /** Of gRPC's channel. */
+  channelArgs?: ConnectionOptions['channelArgs'];
+}
+
 /**
  * Connects a client and makes sure that the namespace is there.
  * @throws TemporalUnreachableError after `timeoutMs`, TemporalRefusedError
  */
-export async function connectTemporal(settings: TemporalSettings, timeoutMs = temporalTimeoutMs): Promise<TemporalConnection> {
-  const connection = Connection.lazy({ ...settings.connectionOptions, connectTimeout: timeoutMs });
+export async function connectTemporal(settings: TemporalSettings, { dataConverter, timeoutMs = temporalTimeoutMs, channelArgs }: ConnectOptions = {}): Promise<TemporalConnection> {
+  const connection = Connection.lazy({ ...settings.connectionOptions, connectTimeout: timeoutMs, ...(channelArgs && { channelArgs }) });
   try {
     const deadline = Date.now() + timeoutMs;
     await connection.ensureConnected();
@@ -97,7 +112,7 @@ export async function connectTemporal(settings: TemporalSettings, timeoutMs = te
     await connection.close();
     throw refusal(settings, error) ?? new TemporalUnreachableError(settings.address, { cause: error });
   }
-  const client = new Client({ connection, namespace: settings.namespace });
+  const client = new Client({ connection, namespace: settings.namespace, ...(dataConverter && { dataConverter }) });
   return { client, settings, close: () => connection.close() };
 }
 

@@ -1,10 +1,12 @@
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { Client, Connection } from '@temporalio/client';
+import type { DataConverter } from '@temporalio/common';
 import { Runtime, Worker, type NativeConnection, type WorkerOptions } from '@temporalio/worker';
 import { createActivities, type Activities } from './activities';
 import type { Dependencies } from './activities/dependencies';
 import { createPace } from './activities/pace';
+import { dataConverterOf, failureConverterPath } from './codec/data-converter';
 import { environment, type WorkerConfig } from './config';
 import { taskQueues } from './contract/messages';
 import { closeHashing } from './hashing';
@@ -50,12 +52,13 @@ export async function runWorker({ config, only, metricsPort, onReady }: WorkerRu
   });
   const settings = readTemporalSettings(environment(), config.webUiUrl);
   const clientConnection = Connection.lazy(settings.connectionOptions);
-  const deps = workerDependencies(config, new Client({ connection: clientConnection, namespace: settings.namespace }));
+  const dataConverter = dataConverterOf(config.payloadKeys);
+  const deps = workerDependencies(config, new Client({ connection: clientConnection, namespace: settings.namespace, dataConverter }));
   await deps.store.ensureWritable();
   const connection = await connectWorker(settings);
   try {
     const activities = createActivities(deps);
-    const shared = { connection, namespace: settings.namespace };
+    const shared = { connection, namespace: settings.namespace, dataConverter };
     const workers = await createWorkers(shared, activities, { requestsPerSecond: config.plangrep.requestsPerSecond, ...(only && { only }) });
     onReady?.();
     await Promise.all(workers.map((worker) => worker.run()));
@@ -95,9 +98,9 @@ export interface WorkersOptions {
 
 /** The workers of one process, one a task queue; not running yet. */
 export async function createWorkers(
-  shared: { connection: NativeConnection; namespace: string },
+  shared: { connection: NativeConnection; namespace: string; dataConverter?: DataConverter },
   activities: Activities,
-  { requestsPerSecond, only, workflows = builtWorkflows(), tuning }: WorkersOptions,
+  { requestsPerSecond, only, workflows = builtWorkflows(shared.dataConverter), tuning }: WorkersOptions,
 ): Promise<Worker[]> {
   const { slots, cachedWorkflows, pollers } = { ...workerTuning, ...tuning };
   const serve = (queue: keyof typeof taskQueues, more: Partial<WorkerOptions> = {}) =>
@@ -122,7 +125,8 @@ export async function createWorkers(
   return Promise.all(roles.flatMap((role) => queues[role]()));
 }
 
-function builtWorkflows(): Pick<WorkerOptions, 'workflowBundle' | 'workflowsPath'> {
-  const bundle = join(__dirname, 'workflow-bundle.js');
+/** Workflows convert their failures themselves, so there is a bundle that encodes them and one that does not. Unbuilt ones are bundled with the converter of the worker. */
+function builtWorkflows(dataConverter: DataConverter | undefined): Pick<WorkerOptions, 'workflowBundle' | 'workflowsPath'> {
+  const bundle = join(__dirname, dataConverter?.failureConverterPath === failureConverterPath ? 'workflow-bundle-encrypted.js' : 'workflow-bundle.js');
   return existsSync(bundle) ? { workflowBundle: { codePath: bundle } } : { workflowsPath: require.resolve('./workflows') };
 }

@@ -77,6 +77,60 @@ describe('readConfig', () => {
     expect(problem).not.toContain(value);
   });
 
+  describe('payload keys', () => {
+    const [now, then] = [Buffer.alloc(32, 1).toString('base64'), Buffer.alloc(32, 2).toString('base64')];
+
+    it('encrypt nothing unless one is set', () => {
+      expect(readConfig({}, []).payloadKeys).toEqual({ current: null, old: [] });
+      const { payloadKeys } = readConfig({ PLANGREP_PAYLOAD_KEY: now, PLANGREP_PAYLOAD_KEYS_OLD: `then:${then}, ${now}` }, []);
+      expect(payloadKeys.current?.id).toMatch(/^[0-9a-f]{8}$/);
+      expect(payloadKeys.old.map(({ id }) => id)).toEqual(['then', payloadKeys.current?.id]);
+      expect(readConfig({ PLANGREP_PAYLOAD_KEYS_OLD: then }, []).payloadKeys).toMatchObject({ current: null, old: [{}] });
+    });
+
+    it('come from a file too', () => {
+      const path = join(folder, 'payload');
+      writeFileSync(path, `named:${now}\n`);
+      expect(readConfig({ PLANGREP_PAYLOAD_KEY_FILE: path }, []).payloadKeys.current?.id).toBe('named');
+      expect(problems({ PLANGREP_PAYLOAD_KEY_FILE: path, PLANGREP_PAYLOAD_KEY: now })).toEqual(['PLANGREP_PAYLOAD_KEY and PLANGREP_PAYLOAD_KEY_FILE are both set: set one of them']);
+    });
+
+    it('are refused without being repeated', () => {
+      for (const wrong of [`${now}x`, `bad name:${now}`, `:${now}`, Buffer.alloc(31, 1).toString('base64')]) {
+        const [problem] = problems({ PLANGREP_PAYLOAD_KEY: wrong, PLANGREP_PAYLOAD_KEYS_OLD: '' });
+        expect(problem).toMatch(/^PLANGREP_PAYLOAD_KEY must be 32 bytes in base64, or a name/);
+        expect(problem).not.toContain(wrong.slice(-20));
+      }
+    });
+
+    it('have a name each, and do not seal as well', () => {
+      expect(problems({ PLANGREP_PAYLOAD_KEY: `k:${now}`, PLANGREP_PAYLOAD_KEYS_OLD: `k:${then}` })).toEqual(['PLANGREP_PAYLOAD_KEYS_OLD has two keys called k: give each key a name of its own, NAME:BASE64']);
+      expect(problems({ PLANGREP_PAYLOAD_KEY: `k:${now}`, PLANGREP_PAYLOAD_KEYS_OLD: `k:${now}` })).toEqual([]);
+      for (const seals of [{ PLANGREP_SECRET_KEY: now }, { PLANGREP_SECRET_KEY: key, PLANGREP_SECRET_KEYS_OLD: now }]) {
+        const [problem] = problems({ ...seals, PLANGREP_PAYLOAD_KEY: `k:${now}` });
+        expect(problem).toMatch(/^PLANGREP_PAYLOAD_KEY holds the secret key \(PLANGREP_SECRET_KEY\) as k: make another one/);
+        expect(problem).not.toContain(now);
+      }
+    });
+  });
+
+  it('takes a token for the codec endpoint that is long enough', () => {
+    expect(readConfig({}, []).codecToken).toBeNull();
+    expect(readConfig({ PLANGREP_CODEC_TOKEN: 'a-long-enough-token' }, []).codecToken?.reveal()).toBe('a-long-enough-token');
+    expect(problems({ PLANGREP_CODEC_TOKEN: 'short' })).toEqual(['PLANGREP_CODEC_TOKEN must have at least 16 characters']);
+    expect(problems({ PLANGREP_CODEC_TOKEN: 'two words of enough length' })).toHaveLength(1);
+  });
+
+  it.each(['PLANGREP_API_KEY_FILE', 'PLANGREP_SECRET_KEY_FILE', 'PLANGREP_PAYLOAD_KEY_FILE', 'PLANGREP_CODEC_TOKEN_FILE'])('does not repeat a secret that was put into %s by mistake', (variable) => {
+    for (const secret of [key, 'pgk_live_0123456789abcdef', key.replaceAll('A', '/')]) expect(problems({ [variable]: secret }).join('\n')).toBe(`${variable} cannot be read: ENOENT: there is no such file`);
+  });
+
+  it('remembers which files hold secrets', () => {
+    const path = join(folder, 'secret');
+    writeFileSync(path, key);
+    expect(readConfig({ PLANGREP_SECRET_KEY_FILE: path }, []).secretFiles).toEqual([{ variable: 'PLANGREP_SECRET_KEY_FILE', path }]);
+  });
+
   it.each([
     ['https://plangrep.com/', 'https://plangrep.com'],
     ['http://127.0.0.1:8080', 'http://127.0.0.1:8080'],

@@ -57,7 +57,7 @@ describe('readTemporalSettings', () => {
 });
 
 test('a server that does not answer is named', async () => {
-  const error: unknown = await connectTemporal(readTemporalSettings({ ...none, TEMPORAL_ADDRESS: '127.0.0.1:9' }), 50).catch((reason: unknown) => reason);
+  const error: unknown = await connectTemporal(readTemporalSettings({ ...none, TEMPORAL_ADDRESS: '127.0.0.1:9' }), { timeoutMs: 50 }).catch((reason: unknown) => reason);
   expect(error).toBeInstanceOf(TemporalUnreachableError);
   expect((error as Error).message).toContain('127.0.0.1:9');
 });

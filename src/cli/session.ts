@@ -1,4 +1,5 @@
 import { BatchClient } from '../client';
+import { dataConverterOf } from '../codec/data-converter';
 import { environment, readConfig, type Config, type ConfigWith, type Need } from '../config';
 import { batchKeys } from '../contract/keys';
 import { FolderStore } from '../store/folder';
@@ -18,7 +19,7 @@ export function commandConfig<N extends Need>(need: readonly N[], { archive, pro
 
 /** Connects to Temporal for the time of `work`. @throws TemporalUnreachableError after 15 s, TemporalRefusedError, and what `work` throws */
 export async function withTemporal<C extends Config, T>(config: C, work: (session: Session<C>) => Promise<T>): Promise<T> {
-  const temporal = await connectTemporal(readTemporalSettings(environment(), config.webUiUrl));
+  const temporal = await connectTemporal(readTemporalSettings(environment(), config.webUiUrl), { dataConverter: dataConverterOf(config.payloadKeys) });
   try {
     const batches = new BatchClient({ client: temporal.client, webUiUrl: temporal.settings.webUiUrl, ...(config.archive !== null && { isArchived: manifestIn(config.archive) }) });
     return await work({ config, temporal, batches });

@@ -1,3 +1,4 @@
+import { dataConverterOf } from '../codec/data-converter';
 import { environment } from '../config';
 import { connectTemporal, readTemporalSettings } from '../temporal-connection';
 import { CliError } from './cli-error';
@@ -20,7 +21,7 @@ const quickReconnect = { 'grpc.initial_reconnect_backoff_ms': 200, 'grpc.max_rec
 export async function webhook({ host, port = defaultPort, metricsPort }: WebhookFlags, output: Output): Promise<number> {
   const config = commandConfig(['secretKey']);
   const settings = readTemporalSettings(environment(), config.webUiUrl);
-  const temporal = await connectTemporal({ ...settings, connectionOptions: { ...settings.connectionOptions, channelArgs: quickReconnect } });
+  const temporal = await connectTemporal(settings, { dataConverter: dataConverterOf(config.payloadKeys), channelArgs: quickReconnect });
   try {
     const { runWebhook } = await import('../webhook.js');
     await runWebhook({ config, temporal: temporal.client, port, metricsPort, ...(host !== undefined && { host }) }, ({ url }) => {

@@ -96,9 +96,15 @@ export class LogTail {
     if (thread !== undefined) this.#note(thread, Number(live) * 2 ** 20);
     else if (/"level":(50|60|"error"|"fatal")/.test(line)) [this.errors, this.lastError] = [this.errors + 1, line.slice(0, 600)];
   }
+
+  #note(thread: string, bytes: number): void {
+    const pid = thread.split(':')[0]!;
+    if (![...this.#heaps.keys()].every((known) => known.startsWith(`${pid}:`))) this.#heaps.clear();
+    this.#heaps.set(thread, bytes);
+  }
 }
 
-
+/** What the source of samples has to tell. */
 export interface SampledRun {
   /** Those that run now, under names that stay. */
   watched(): Watched[];

@@ -15,7 +15,9 @@ export interface SignallerOptions {
   onFailure: (workflowId: string, error: unknown) => void;
   /** Called when something that had to wait was told. */
   onLate?: () => void;
-  /** Jobs remembered. One that is forgotten may be told something twice, but nothing less. Default 10,000. */
+  /** Called for news of a forgotten job that could not be told and is tried no more: polling finds the change. */
+  onGivenUp?: (workflowId: string, news: WebhookNews) => void;
+  /** Jobs remembered. One that is forgotten is told at once, once, what waits; it may be told something twice. Default 10,000. */
   maxJobs?: number;
 }
 
@@ -24,6 +26,8 @@ interface Line {
   channel: Channel;
   running: Promise<Delivery> | null;
   timer: NodeJS.Timeout | null;
+  /** Its job is not remembered any more: nothing may wait here, or an outage would fill the memory. */
+  forgotten: boolean;
 }
 /** By status. */
 type Job = Map<string | null, Line>;
@@ -46,7 +50,7 @@ export class Signaller {
   async deliver(workflowId: string, news: WebhookNews): Promise<Delivery> {
     const job = this.#job(workflowId);
     const status = job.has(news.status) || isKnown(news.status) || job.size < maxStatuses ? news.status : null;
-    const line = job.get(status) ?? { channel: newChannel, running: null, timer: null };
+    const line = job.get(status) ?? { channel: newChannel, running: null, timer: null, forgotten: false };
     job.set(status, line);
     const { channel, verdict } = onNews(line.channel, { ...news, status }, performance.now());
     line.channel = channel;
@@ -105,6 +109,7 @@ export class Signaller {
     line.timer = null;
     const due = dueAt(line.channel);
     if (due === null || this.#draining) return;
+    if (line.forgotten) return this.#settle(workflowId, line);
     line.timer = setTimeout(() => this.#sendLate(workflowId, line), Math.max(0, due - performance.now()));
     line.timer.unref();
   }
@@ -122,6 +127,17 @@ export class Signaller {
 
   /** A job that is forgotten is told at once what waits. */
   #flush(workflowId: string, job: Job): void {
-    for (const line of job.values()) this.#sendLate(workflowId, line);
+    for (const line of job.values()) {
+      line.forgotten = true;
+      this.#sendLate(workflowId, line);
+    }
+  }
+
+  /** What waits in a forgotten line is told at once, or given up when telling failed. */
+  #settle(workflowId: string, line: Line): void {
+    const { failures, waiting } = line.channel;
+    if (failures === 0) return this.#sendLate(workflowId, line);
+    line.channel = { ...line.channel, waiting: null };
+    this.#options.onGivenUp?.(workflowId, waiting!);
   }
 }

@@ -1,5 +1,5 @@
 import fc from 'fast-check';
-import { dueAt, newChannel, newsOf, onDue, onNews, onSent, signalIntervalMs, type Channel } from '../../src/webhook/news';
+import { dueAt, longestIntervalMs, newChannel, newsOf, onDue, onNews, onSent, signalIntervalMs, type Channel } from '../../src/webhook/news';
 
 const at = (updatedAt: string | null) => ({ status: 'failed', updatedAt });
 
@@ -14,6 +14,11 @@ describe('newsOf', () => {
 
   test('so is what cannot be read, and endless texts go no further', () => {
     expect([null, { status: null, updatedAt: null }, { status: 'x'.repeat(65), updatedAt: 'y'.repeat(65) }].map(newsOf)).toEqual(Array(3).fill({ status: null, updatedAt: null }));
+  });
+
+  test.each(['\u001b[2J', 'done\nlevel=50', 'done now', '\ud800', '<b>', '..', '__proto__ ', 'ünknown'])('a status that is no word, %j, goes into no history', (status) => {
+    expect(newsOf({ status, updatedAt: '2026-01-01T00:00:00.5+01:00' })).toEqual({ status: null, updatedAt: '2026-01-01T00:00:00.5+01:00' });
+    expect(newsOf({ status: 'failed', updatedAt: `${status} \t` })).toEqual({ status: 'failed', updatedAt: null });
   });
 });
 
@@ -45,15 +50,47 @@ describe('a channel', () => {
 
   test('what failed counts as not sent: it is tried again, at once when it comes again', () => {
     const failed = onSent(onNews(newChannel, at('1'), 0).channel, 'failed', 50);
-    expect([failed.sent, failed.waiting, dueAt(failed)]).toEqual([null, at('1'), 1050]);
+    expect([failed.told, failed.waiting, dueAt(failed)]).toEqual([[], at('1'), 1050]);
     expect(onNews(failed, at('1'), 60).verdict).toBe('send');
     const again = onSent(onDue(failed), 'failed', 1050);
     expect(dueAt(again)).toBe(3050);
     expect(dueAt({ ...again, failures: 50 })).toBe(1050 + 30_000);
   });
 
-  test('a workflow that is over is told nothing more, and nothing counts as sent', () => {
-    expect(onSent(onNews(onNews(newChannel, at('1'), 0).channel, at('2'), 0).channel, 'gone', 0)).toEqual(newChannel);
+  test('of a workflow that is over nothing counts as sent, and it is asked as seldom as one that runs', () => {
+    const gone = onSent(onNews(onNews(newChannel, at('1'), 0).channel, at('2'), 0).channel, 'gone', 5);
+    expect(gone).toMatchObject({ told: [], sending: null, waiting: null });
+    const { channel, verdict } = onNews(gone, at('1'), 100);
+    expect([verdict, dueAt(channel)]).toEqual(['wait', 5 + signalIntervalMs]);
+  });
+
+  test('old webhooks in turns are repeats, too', () => {
+    let channel = newChannel;
+    for (const [index, updatedAt] of ['1', '2', '3'].entries()) channel = onSent(onNews(channel, at(updatedAt), index * 1_000_000).channel, 'sent', index * 1_000_000);
+    for (const updatedAt of ['1', '2', '3', '1', '2']) expect(onNews(channel, at(updatedAt), 9_000_000).verdict).toBe('drop');
+  });
+
+  test('while news keep coming the time between two signals doubles, up to ten minutes, and a day has few; a calm makes it short again', () => {
+    const dayMs = 86_400_000;
+    const sends: number[] = [];
+    let channel = newChannel;
+    let number = 0;
+    // Each second another change; what waits is sent as soon as it may be.
+    for (let now = 0; now < dayMs; now += 1000) {
+      if ((dueAt(channel) ?? Infinity) <= now) {
+        sends.push(now);
+        channel = onSent(onDue(channel), 'sent', now);
+      }
+      const heard = onNews(channel, at(String(number++)), now);
+      if (heard.verdict === 'send') sends.push(now);
+      channel = heard.verdict === 'send' ? onSent(heard.channel, 'sent', now) : heard.channel;
+    }
+    expect(sends.slice(0, 9)).toEqual([0, 10_000, 30_000, 70_000, 150_000, 310_000, 630_000, 1_230_000, 1_830_000]);
+    expect(sends.length).toBeLessThanOrEqual(dayMs / longestIntervalMs + 7);
+    const calm = { ...channel, waiting: null };
+    const later = dayMs + 2 * longestIntervalMs;
+    const again = onSent(onNews(calm, at('later'), later).channel, 'sent', later);
+    expect(dueAt(onNews(again, at('and again'), later + 1).channel)).toBe(later + signalIntervalMs);
   });
 });
 

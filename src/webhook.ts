@@ -1,4 +1,3 @@
-import { once } from 'node:events';
 import { createServer, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { setTimeout as pause } from 'node:timers/promises';
@@ -10,7 +9,7 @@ import { Seal } from './store/seal';
 import { JobSecrets } from './webhook/job-secrets';
 import { Counters } from './webhook/outcomes';
 import { RareLog } from './webhook/rare-log';
-import { createReceiver, type ReceiverLimits } from './webhook/receiver';
+import { createReceiver, listen, type ReceiverLimits } from './webhook/receiver';
 import { Signaller } from './webhook/signaller';
 import { createReadiness, readSealedSecret, tellWorkflow } from './webhook/temporal';
 
@@ -50,14 +49,19 @@ export async function startWebhook({ config, temporal, host = '127.0.0.1', port,
   const signaller = new Signaller({
     tell: (workflowId, news) => tellWorkflow(temporal, workflowId, news),
     onLate: () => (counters.lateSignals += 1),
+    onGivenUp: () => (counters.givenUp += 1),
     onFailure: (workflowId, error) => log.warn('late', { workflowId, reason: (error as Error).message }, 'A job could not be told that it changed: Temporal does not answer. It is tried again.'),
   });
   const secrets = new JobSecrets((workflowId) => openSecret(workflowId, { seal, temporal, log }));
   const prefix = webhook.url === null ? '' : new URL(webhook.url).pathname.replace(/\/$/, '');
   const count = (outcome: keyof Counters['requests']): void => void (counters.requests[outcome] += 1);
-  const server = createReceiver({ seal, scheme: webhook.scheme, secrets, signaller, isReady: createReadiness(temporal), prefix, log, count, limits });
-  await listen(server, host, port);
-  const metrics = metricsPort === undefined ? null : await serveMetrics(counters, metricsPort).catch((error: unknown) => closeServer(server).then(() => Promise.reject(error as Error)));
+  const onDropped = (): void => {
+    counters.droppedConnections += 1;
+    log.warn('connections', {}, 'More connections than allowed: those that said nothing of use for longest are closed. A proxy in front of the receiver keeps slow senders away.');
+  };
+  const server = createReceiver({ seal, scheme: webhook.scheme, secrets, signaller, isReady: createReadiness(temporal), prefix, log, count, onDropped, limits });
+  await serveOn(server, { host, port, log });
+  const metrics = metricsPort === undefined ? null : await serveMetrics({ counters, port: metricsPort, log }).catch((error: unknown) => closeServer(server).then(() => Promise.reject(error as Error)));
   const close = async (): Promise<void> => {
     await Promise.all([closeServer(server), metrics && closeServer(metrics)]);
     await signaller.drain();
@@ -76,20 +80,21 @@ async function openSecret(workflowId: string, { seal, temporal, log }: { seal: S
   }
 }
 
-async function listen(server: Server, host: string, port: number): Promise<void> {
-  server.listen(port, host);
-  await once(server, 'listening');
-}
-
 function urlOf(server: Server): string {
   const { address, family, port } = server.address() as AddressInfo;
   return `http://${family === 'IPv6' ? `[${address}]` : address}:${port}`;
 }
 
-async function serveMetrics(counters: Counters, port: number): Promise<Server> {
+async function serveMetrics({ counters, port, log }: { counters: Counters; port: number; log: RareLog }): Promise<Server> {
   const server = createServer((_request, response) => void response.writeHead(200, { 'content-type': 'text/plain; version=0.0.4' }).end(counters.page()));
-  await listen(server, '127.0.0.1', port);
+  await serveOn(server, { host: '127.0.0.1', port, log });
   return server;
+}
+
+/** @throws the error of a port that is taken. Later ones, such as of a connection that could not be accepted, are told and end nothing. */
+async function serveOn(server: Server, { host, port, log }: { host: string; port: number; log: RareLog }): Promise<void> {
+  await listen(server, host, port);
+  server.on('error', (error) => log.warn('server', { reason: error.message }, 'A connection could not be taken.'));
 }
 
 async function closeServer(server: Server): Promise<void> {

@@ -274,12 +274,21 @@ describe('slow senders', () => {
     expect(temporal.signals).toEqual([]);
   });
 
-  test('more connections than allowed are closed at once', async () => {
+  test('more connections than allowed: the one that was of no use for longest makes room, and one with a webhook in hand stays', async () => {
     await start({}, { limits: { ...limits, headersMs: 60_000, requestMs: 60_000 } });
-    const open = await Promise.all([1, 2, 3].map(socket));
-    await raw('');
-    expect(open.map(({ closed }) => closed)).toEqual([false, false, false]);
-    for (const one of open) one.destroy();
+    let release = (): void => undefined;
+    temporal.held = new Promise((done) => (release = done));
+    const underWay = post(ended());
+    while (temporal.attempts < 1) await new Promise(setImmediate);
+    const silent = await socket();
+    const first = closed(silent);
+    const others = [await socket(), await socket()];
+    await first;
+    expect(await raw('GET /healthz HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n')).toMatch(/^HTTP\/1\.1 200 /);
+    expect(webhook.counters.droppedConnections).toBe(2);
+    release();
+    expect(await underWay).toBe(204);
+    for (const one of others) one.destroy();
   });
 });
 
@@ -298,6 +307,7 @@ test('no log line holds token, secret or body', async () => {
 async function socket(): Promise<Socket> {
   const { port } = new URL(webhook.url);
   const one = connect(Number(port), '127.0.0.1');
+  one.on('error', () => undefined);
   await once(one, 'connect');
   return one;
 }
@@ -307,8 +317,10 @@ async function raw(text: string): Promise<string> {
   const one = await socket();
   let answer = '';
   one.setEncoding('utf8').on('data', (chunk: string) => (answer += chunk));
-  one.on('error', () => undefined);
   one.write(text);
-  await once(one, 'close');
+  await closed(one);
   return answer;
 }
+
+/** However a connection ends. */
+const closed = (one: Socket): Promise<void> => new Promise((done) => void one.once('close', () => done()));

@@ -1,4 +1,4 @@
-/** How a request ended. All but the last three answers of a job's address are 404 or 2xx; which one is for the operator only. */
+/** How a request ended. All but the last four answers of a job's address are 404 or 2xx; which one is for the operator only. */
 export const outcomes = [
   /** Told to the job's workflow. */
   'signalled',
@@ -16,6 +16,8 @@ export const outcomes = [
   'bad_signature',
   /** More than the limit. */
   'too_large',
+  /** Too many, or too long, webhooks of this job at once; the sender may try again. */
+  'overloaded',
   /** Temporal does not answer; the sender may try again. */
   'unavailable',
 ] as const;
@@ -27,6 +29,10 @@ export class Counters {
   readonly requests = Object.fromEntries(outcomes.map((outcome) => [outcome, 0])) as Record<Outcome, number>;
   /** Signals that were sent after their request had been answered. */
   lateSignals = 0;
+  /** News that were given up: Temporal did not answer, and more jobs waited than are remembered. Polling finds what changed. */
+  givenUp = 0;
+  /** Connections that had to make room for others. */
+  droppedConnections = 0;
 
   /** The counts as a Prometheus page. */
   page(): string {
@@ -35,10 +41,15 @@ export class Counters {
       '# HELP plangrep_webhook_requests_total Webhooks by what became of them.',
       '# TYPE plangrep_webhook_requests_total counter',
       ...lines,
-      '# HELP plangrep_webhook_late_signals_total Signals sent after their webhook had been answered.',
-      '# TYPE plangrep_webhook_late_signals_total counter',
-      `plangrep_webhook_late_signals_total ${this.lateSignals}`,
+      ...single('late_signals', 'Signals sent after their webhook had been answered.', this.lateSignals),
+      ...single('given_up', 'News that could not be told to their jobs: polling finds what changed.', this.givenUp),
+      ...single('dropped_connections', 'Connections that had to make room for others.', this.droppedConnections),
       '',
     ].join('\n');
   }
+}
+
+function single(name: string, help: string, count: number): string[] {
+  const metric = `plangrep_webhook_${name}_total`;
+  return [`# HELP ${metric} ${help}`, `# TYPE ${metric} counter`, `${metric} ${count}`];
 }

@@ -23,7 +23,8 @@ export async function uploadForm(upload: JobUpload, lines: PlanLine[]): Promise<
   const arrived = await arrivedNames(upload);
   await runPool(lines, streamsPerJob, async (line) => {
     const sent = upload.ledger.sentDocument(line.seq);
-    if (sent || arrived.has(line.fileName)) return settleSent(upload, line, sent?.documentId ?? null, sent?.sha256 ?? null);
+    if (sent) return settleSent(upload, line, sent.documentId, sent.sha256);
+    if (arrived.has(line.fileName)) return settleSent(upload, line, null, await arrivedDigest(upload, line));
     await withFile(upload, line, async (file) => {
       if (await isClaimed(upload, line, file)) await sendForm(upload, line, file);
     });
@@ -43,6 +44,15 @@ async function arrivedNames({ deps, ref, remote, signal }: JobUpload): Promise<S
   await deps.pace.wait(signal);
   const { files } = await deps.plangrep.getJob(remote.jobId, { signal });
   return new Set((files ?? []).flatMap(({ fileName }) => fileName ?? []));
+}
+
+/** Digest of a file whose form arrived while its answer was lost: without one no later batch knows the content. Null when the file is not what it was. */
+async function arrivedDigest(upload: JobUpload, line: PlanLine): Promise<string | null> {
+  let digest: string | null = null;
+  await withFile(upload, line, async (file) => {
+    digest = await upload.engine.hashing.run(upload, upload.signal, () => digestOf(upload, line, file));
+  });
+  return digest;
 }
 
 async function sendForm(upload: JobUpload, line: PlanLine, file: SourceFile): Promise<void> {

@@ -108,6 +108,20 @@ describe('uploadDocuments', () => {
     expect(bench.requests('uploadFiles')).toEqual({ 200: 4, 402: 1 });
   });
 
+  test.each([
+    ['has its digest all the same, without which a later batch would pay for it again', async () => {}, (bytes: Buffer) => createHash('sha256').update(bytes).digest('hex')],
+    ['and changed since has none: what arrived are other bytes', (path: string) => appendFile(path, 'more'), () => null],
+  ] as const)('a document whose form arrived while the answer was lost %s', async (_what, meddle, digest) => {
+    await writeFile(join(bench.source, 'a.pdf'), pdf('A'));
+    bench.simulator.state.faults.add({ kind: 'request', operation: 'uploadFiles', drop: 'after' });
+    await expect(upload(undefined, 'form')).rejects.toMatchObject({ type: failureTypes.unreachable });
+    await meddle(join(bench.source, 'a.pdf'));
+    const remote = await bench.create();
+    expect(await bench.run(bench.activities.transfer.uploadDocuments, requestOf(remote, 'form'), 2)).toMatchObject({ sent: 1, notSent: 0 });
+    expect(await bench.records()).toMatchObject([{ sent: true, reason: null, sha256: digest(pdf('A')) }]);
+    expect([...bench.simulator.state.jobs.values()].flatMap(({ documents }) => documents)).toHaveLength(1);
+  });
+
   test('after it is done and the job has gone on, a repeat is no failure', async () => {
     await writeDocuments(bench.source, manyDocuments(2));
     const { request, result, remote } = await upload();

@@ -49,7 +49,7 @@ async function* namedPaths({ deps, keys }: ArchiveRun): AsyncGenerator<string> {
 }
 
 /** Repeating the call does not help, but only this one artifact is concerned. */
-const isRefusal = (error: PlangrepError): boolean => error instanceof RejectedError || error instanceof ContractError;
+const isRefusal = (error: PlangrepError): boolean => error instanceof RejectedError || (error instanceof ContractError && !error.unreadable);
 /** One artifact cannot be had, and the others may well be. */
 const isOfOne = (error: unknown): error is PlangrepError => error instanceof PlangrepError && !(error instanceof AuthError || error instanceof CreditError);
 

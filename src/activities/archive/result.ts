@@ -1,6 +1,6 @@
 import { once } from 'node:events';
 import { PassThrough } from 'node:stream';
-import { ContractError, TransportError } from '../../plangrep/errors';
+import { ContractError, RejectedError, TransportError } from '../../plangrep/errors';
 import type { Download } from '../../plangrep/client';
 import { BrokenFileError, readJsonLines } from '../../store/jsonl';
 import { addToTally, emptyTally } from '../../domain/page-credits';
@@ -64,7 +64,7 @@ async function downloadResult(run: ArchiveRun): Promise<ResultSurvey> {
     await files.add({ path: resultName, ...written });
     await files.save();
   } catch (error) {
-    throw isGone(error) ? await missing(run) : damaged(error, run.attempt);
+    throw error instanceof RejectedError ? await missing(run, error) : damaged(error, run.attempt);
   }
   const survey = await readSurvey(run);
   if (!survey) throw new BrokenFileError(keys.extract, null, 'went away while it was in use');
@@ -72,19 +72,22 @@ async function downloadResult(run: ArchiveRun): Promise<ResultSurvey> {
 }
 
 /**
- * A finished job without a result is asked again until its deadline: it is paid for, and holds up no other job. A job that is not there
- * either is another matter. @throws RejectedError when it is not
+ * A finished job without a result is asked again until its deadline: it is paid for, and holds up no other job. So is one whose result is
+ * refused, as it may be before all of Plangrep knows that the job is done. A job that is not there either is another matter.
+ * @throws RejectedError when it is not
  */
-async function missing(run: ArchiveRun): Promise<TransportError> {
+async function missing(run: ArchiveRun, refusal: RejectedError): Promise<TransportError> {
   await paced(run, () => run.deps.plangrep.getJob(run.remote.jobId, { signal: run.signal }));
-  return new TransportError('The job is there, but Plangrep does not find its result', { code: 'MISSING' });
+  const what = isGone(refusal) ? 'does not find its result' : `refuses its result: ${refusal.message}`;
+  return new TransportError(`The job is there, but Plangrep ${what}`, { code: 'MISSING' });
 }
 
 /** Too early to give up: what came may have been damaged on its way. */
 function damaged(error: unknown, attempt: number): unknown {
   if (!(error instanceof NotJsonError) && !(error instanceof ContractError)) return error;
   const message = error instanceof NotJsonError ? `The result ${error.message}` : error.message;
-  return attempt < patientAttempts ? new TransportError(message, { code: 'DAMAGED' }) : new ContractError('Result', [message]);
+  const isPage = error instanceof ContractError && error.unreadable;
+  return isPage || attempt < patientAttempts ? new TransportError(message, { code: 'DAMAGED' }) : new ContractError('Result', [message]);
 }
 
 async function readToEnd(bytes: AsyncIterable<unknown>): Promise<void> {

@@ -180,9 +180,18 @@ describe('a result that does not arrive whole', () => {
     expect(await bench.text(keys.result)).toBe(text);
   });
 
-  test('because of a 409 passes as it is', async () => {
-    api.results = [status(409)];
-    await expect(bench.archive()).rejects.toMatchObject({ name: 'RejectedError', status: 409 });
+  test.each([409, 400, 302])('because of a %d, as a gateway or a part of Plangrep that has not heard yet may give it, is asked for again: it is paid for', async (code) => {
+    serve();
+    api.results = [status(code), body(whole, 'application/json')];
+    await expect(bench.archive({ attempt: 99 })).rejects.toMatchObject({ name: 'TransportError', message: expect.stringContaining(`refuses its result: GET /api/open/v1/jobs/job_1/result answered ${code}`) as string });
+    expect(await bench.archive({ attempt: 100 })).toMatchObject({ files: 5 });
+  });
+
+  test('because a gateway shows a page in its place is asked for again, however often', async () => {
+    serve();
+    api.results = [body('<html></html>', 'text/html'), body(whole, 'application/json')];
+    await expect(bench.archive({ attempt: 99 })).rejects.toBeInstanceOf(TransportError);
+    expect(await bench.archive({ attempt: 100 })).toMatchObject({ files: 5 });
   });
 
   test.each([404, 410])('because of a %d is asked for again while the job itself is there, and passes as it is when it is not', async (code) => {
@@ -222,6 +231,15 @@ describe('artifacts that cannot be had', () => {
     await bench.archive().catch((error: unknown) => expect(error).toBeInstanceOf(TransportError));
     const found = await bench.store.stat(`${keys.artifacts}/r/a1.png`);
     expect(found === null || found.sizeBytes === 3).toBe(true);
+  });
+
+  test('a gateway\'s page in place of one is not archived, and asked for again until near the deadline', async () => {
+    serve();
+    api.artifacts.set('r/a1.png', body('<html></html>', 'text/html'));
+    await expect(bench.archive({ attempt: 99 })).rejects.toBeInstanceOf(ContractError);
+    expect(await bench.store.stat(`${keys.artifacts}/r/a1.png`)).toBeNull();
+    api.artifacts.set('r/a1.png', body('at last'));
+    expect(await bench.archive({ attempt: 100 })).toMatchObject({ files: 5 });
   });
 
   test('one that stays unknown while the job is there is named as missing with its document', async () => {

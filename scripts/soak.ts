@@ -2,11 +2,7 @@ import { mkdir, mkdtemp, rm, stat, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { parseArgs } from 'node:util';
-import { cli } from './local-stack';
 import { interruption, Processes } from './processes';
-import { reportText } from './soak/report';
-import { runSoak } from './soak/run';
-import { findTemporalCli } from './temporal-binaries';
 
 const help = `Usage: npm run soak -- [--minutes M] [--seed N] [options]
 
@@ -63,6 +59,8 @@ async function main(args: string[]): Promise<number> {
     restartMinutes: number('restart-minutes', values['restart-minutes'], 0),
   };
   if (values.second !== undefined && !['api', 'transfer', 'archive'].includes(values.second)) throw new Error(`--second takes api, transfer or archive, not "${values.second}"`);
+  // Loaded only when it is needed: --help is at once there.
+  const [{ cli }, { findTemporalCli }, { runSoak }, { reportText }] = await Promise.all([import('./local-stack'), import('./temporal-binaries'), import('./soak/run'), import('./soak/report')]);
   if (!(await stat(cli).catch(() => null))) throw new Error('there is no lib/: run "npm run build" first');
   const folder = values.folder === undefined ? await mkdtemp(join(tmpdir(), 'plangrep-soak-')) : resolve(values.folder);
   await mkdir(folder, { recursive: true });

@@ -4,7 +4,7 @@ import { mkdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import type { LocalTemporalOptions } from '../../scripts/local-temporal';
-import { createActivities } from '../../src/activities';
+import { createActivities, type Activities } from '../../src/activities';
 import type { ActivitySettings } from '../../src/activities/dependencies';
 import { createPace } from '../../src/activities/pace';
 import type { BatchInputOptions, BatchSummary, StartedBatch } from '../../src/client';
@@ -43,6 +43,8 @@ export interface StoryOptions {
   webhooks?: boolean;
   /** The Temporal server's. */
   temporal?: LocalTemporalOptions;
+  /** Whether it has workers from its beginning to its end. Default true; else the test runs its own, with the story's activities. */
+  workers?: boolean;
 }
 
 /** The whole product in this process with workers that run from beginning to end, and hands on everything that stands around it. */
@@ -59,14 +61,14 @@ export class Story {
 
   private constructor(readonly stack: Stack) {}
 
-  static async start({ simulator = {}, webhooks = false, temporal = {} }: StoryOptions = {}): Promise<Story> {
+  static async start({ simulator = {}, webhooks = false, temporal = {}, workers = true }: StoryOptions = {}): Promise<Story> {
     const stack = await Stack.start({ jobMs: 100, ...simulator }, temporal);
     const story = new Story(stack);
     try {
       if (webhooks) await story.#receive();
       story.writeKey(stack.simulator.apiKey);
       story.#plangrep = new PlangrepClient({ baseUrl: stack.simulator.apiUrl, apiKey: keyFromFile(story.keyFile), version: '0.0.0-test' });
-      story.#work(story.#plangrep);
+      if (workers) story.#work();
       return story;
     } catch (error) {
       await story.stop();
@@ -86,11 +88,15 @@ export class Story {
     this.settings.webhookUrl = this.receiver.url;
   }
 
-  #work(plangrep: PlangrepClient): void {
-    const { store, env, bundle } = this.stack;
-    const activities = createActivities({ store, plangrep, seal: this.#seal, pace: createPace(1000), temporal: env.client, settings: this.settings });
+  /** All activities, as the product has them. */
+  get activities(): Activities {
+    const { store, env } = this.stack;
+    return createActivities({ store, plangrep: this.#plangrep!, seal: this.#seal, pace: createPace(1000), temporal: env.client, settings: this.settings });
+  }
+
+  #work(): void {
     const released = new Promise<void>((resolve) => (this.#release = resolve));
-    this.#workers = withWorkers(env, bundle, activities, () => released);
+    this.#workers = withWorkers(this.stack.env, this.stack.bundle, this.activities, () => released);
     this.#workers.catch(() => undefined); // reported when the story stops
   }
 

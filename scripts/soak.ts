@@ -13,7 +13,7 @@ and follows the memory of the processes. It takes a part of one core, and runs b
   --seed N             decides what is started, and when the credits run out. Default 1
   --open N             families of batches at the same time. Default 4
   --pace X             multiplies the pauses between starts: 2 is half as busy. Default 1
-  --restart-minutes M  restarts the second worker so often, each third time by kill -9; 0: never. Default 20
+  --restart-minutes M  restarts the second worker so often, every second time by kill -9; 0: never. Default 20
   --second ROLE        the second worker serves this kind of work alone: api, transfer or archive. Default: all
   --folder FOLDER      works there, and leaves everything there. Default: a temporary folder, removed when all is well
   --samples FILE       one line of JSON for each sample. Default: samples.jsonl in the folder
@@ -60,7 +60,7 @@ async function main(args: string[]): Promise<number> {
   };
   if (values.second !== undefined && !['api', 'transfer', 'archive'].includes(values.second)) throw new Error(`--second takes api, transfer or archive, not "${values.second}"`);
   // Loaded only when it is needed: --help is at once there.
-  const [{ cli }, { findTemporalCli }, { runSoak }, { reportText }] = await Promise.all([import('./local-stack'), import('./temporal-binaries'), import('./soak/run'), import('./soak/report')]);
+  const [{ cli }, { findTemporalCli }, { runSoak }, { reportText }] = await Promise.all([import('./local-stack.js'), import('./temporal-binaries.js'), import('./soak/run.js'), import('./soak/report.js')]);
   if (!(await stat(cli).catch(() => null))) throw new Error('there is no lib/: run "npm run build" first');
   const folder = values.folder === undefined ? await mkdtemp(join(tmpdir(), 'plangrep-soak-')) : resolve(values.folder);
   await mkdir(folder, { recursive: true });

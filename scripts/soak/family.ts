@@ -174,11 +174,18 @@ export class Family {
     this.#finds([
       ...problems.map(({ code, path, message }) => `${batchId}: verify: ${code} ${path} ${message}`),
       ...brokenAccounts(ended),
-      ...(await site.filesBelow(workFolder(batchId))).map((path) => `${batchId}: ${path} was left behind`),
+      ...(await this.#leftOver(batchId)).map((path) => `${batchId}: ${path} was left behind`),
     ]);
     for (const { sha256 } of records.jobs.flatMap((job) => job.documents)) this.#before.sent.add(sha256);
     for (const [sha256, pages] of Object.entries(records.debits)) if (pages.some((times) => times > 0)) this.#before.paid.add(sha256);
     return ended;
+  }
+
+  /** Working files, and what was half-written in a job's folder. In the batch's own a killed worker may leave a name that no list shows. */
+  async #leftOver(batchId: string): Promise<string[]> {
+    const { site } = this.context;
+    const halfWritten = (await site.filesBelow(`${batchFolder(batchId)}/jobs`)).filter((path) => path.includes('/.tmp-'));
+    return [...(await site.filesBelow(workFolder(batchId))), ...halfWritten];
   }
 
   async #read(batchId: string): Promise<Pick<EndedBatch, 'root' | 'manifest'> & { lines: (EndedBatch['lines'][number] & { jobId: string | null })[] }> {

@@ -85,13 +85,13 @@ async function sampling(sampler: Sampler, tally: Tally, { print }: SoakOptions, 
   }
 }
 
-/** Every third time the second worker gets no time to drain. */
+/** Every second time the second worker gets no time to drain. */
 async function restarting(site: SoakSite, { restartMinutes, print }: SoakOptions, signal: AbortSignal): Promise<void> {
   if (restartMinutes === 0) return;
   for (let number = 1; ; number++) {
     await pause(restartMinutes * 60_000, undefined, { signal }).catch(() => undefined);
     if (signal.aborted) return;
-    const how = number % 3 === 0 ? 'killed' : 'drained';
+    const how = number % 2 === 0 ? 'killed' : 'drained';
     await site.restartSecond(how);
     print(`The second worker was ${how} and started again`);
   }

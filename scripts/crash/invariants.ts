@@ -1,150 +1,155 @@
-import { createHash } from 'node:crypto';
-import { readdir, readFile } from 'node:fs/promises';
-import { join } from 'node:path';
-import { z } from 'zod';
-import type { BatchSummary } from '../../src/client';
-import { manifestSchema } from '../../src/contract/archive';
 import { streamsPerJob } from '../../src/activities/upload/streams';
-import { batchKeys } from '../../src/contract/keys';
-import { verifyBatch } from '../../src/verify';
-import { creditsPerPage, type CrashPlan, type Kill } from './plan';
+import type { BatchSummary } from '../../src/client';
+import type { Outcome } from '../../src/contract/batch';
+import { special } from './batches';
+import { gather, type Archived, type Content, type Evidence } from './evidence';
+import { partBytes, type BatchPlan, type CrashDocument, type CrashPlan } from './plan';
 import type { Site } from './site';
 
-const recordsSchema = z.object({
-  jobs: z.array(
-    z.object({
-      id: z.string(),
-      status: z.string(),
-      creditsDebited: z.number(),
-      creditsReserved: z.number(),
-      callsAfterEnd: z.record(z.string(), z.number()),
-      documents: z.array(z.object({ sha256: z.string(), included: z.boolean() })),
-    }),
-  ),
-  debits: z.record(z.string(), z.array(z.number())),
-});
-type Records = z.infer<typeof recordsSchema>;
-const countersSchema = z.object({ bytesReceived: z.number() });
-
-/** Reads, which change nothing and are what a job's end is for. */
-const harmless = new Set(['getJob', 'getJobResult', 'getJobArtifact']);
-
-/** What a document of the run is, by its bytes. */
-interface Content {
-  sizeBytes: number;
-  pages: number;
-  credits: number;
+/** What a batch left that it should not have. Empty: all is well. */
+export async function brokenInvariants(site: Site, ended: { plan: CrashPlan; batch: BatchPlan; summaries: BatchSummary[] }): Promise<string[]> {
+  return broken(await gather(site, ended));
 }
 
-/** A run that is over. */
-export interface Ended {
-  plan: CrashPlan;
-  batchId: string;
-  summary: BatchSummary;
-  /** Those that came to pass. */
-  kills: Kill[];
-}
-
-/** What a run left that it should not have, from outside: by the simulator's records and the archive. Empty: all is well. */
-export async function brokenInvariants(site: Site, ended: Ended): Promise<string[]> {
-  const records = recordsSchema.parse(await control(site, 'records'));
-  const { bytesReceived } = countersSchema.parse(await control(site, 'counters'));
-  const contents = await readContents(site, ended.plan);
-  return [
-    ...checkSummary(ended, contents),
-    ...checkJobs(records, ended),
-    ...checkDocuments(records, contents),
-    ...checkCredits(records, contents),
-    ...checkBytes(bytesReceived, contents, ended),
-    ...(await checkArchive(site, ended, contents)),
-  ];
-}
-
-async function control({ simulator }: Site, path: string): Promise<unknown> {
-  return (await fetch(`${simulator.controlUrl}/${path}`)).json();
-}
-
-async function readContents({ source }: Site, { documents }: CrashPlan): Promise<Map<string, Content>> {
-  const contents = new Map<string, Content>();
-  for (const { path, pages } of documents) {
-    const bytes = await readFile(join(source, path));
-    const sha256 = createHash('sha256').update(bytes).digest('hex');
-    const rate = creditsPerPage[path.split('/')[0] as keyof typeof creditsPerPage];
-    // A copy has no rate of its own.
-    if (!contents.has(sha256)) contents.set(sha256, { sizeBytes: bytes.length, pages, credits: pages * rate });
-  }
-  return contents;
+/** What the evidence shows that must not be. */
+export function broken(evidence: Evidence): string[] {
+  return [checkSummaries, checkJobs, checkLateCalls, checkContents, checkCredits, checkBytes, checkArchive].flatMap((check) =>
+    check(evidence).map((problem) => `${evidence.batch.id}: ${problem}`),
+  );
 }
 
 const sum = (numbers: Iterable<number>): number => [...numbers].reduce((total, number) => total + number, 0);
-const creditsOf = (contents: Map<string, Content>): number => sum([...contents.values()].map(({ credits }) => credits));
-const differ = (what: string, is: unknown, should: unknown): string[] => (is === should ? [] : [`${what}: ${JSON.stringify(is)} instead of ${JSON.stringify(should)}`]);
+const differ = (what: string, is: unknown, should: unknown): string[] =>
+  JSON.stringify(is) === JSON.stringify(should) ? [] : [`${what}: ${JSON.stringify(is)} instead of ${JSON.stringify(should)}`];
 
-function checkSummary({ plan, summary }: Ended, contents: Map<string, Content>): string[] {
+const endings: Record<BatchPlan['scenario'], BatchSummary['status']> = {
+  signed: 'completed', form: 'completed', credits: 'completed', project: 'completed', ledger: 'completed',
+  resend: 'completed_with_errors', split: 'completed_with_errors', cancel: 'cancelled',
+};
+
+function checkSummaries({ batch, archived }: Evidence): string[] {
+  return archived.flatMap(({ summary, manifest }) => {
+    const { documents: _, ...counts } = manifest.counts;
+    const told = Object.fromEntries(Object.entries(counts).map(([outcome]) => [outcome, summary.counts[outcome as Outcome] ?? 0]));
+    return [
+      ...differ(`${summary.batchId} ended as`, summary.status, endings[batch.scenario]),
+      ...differ(`${summary.batchId}: status of the manifest`, manifest.status, endings[batch.scenario]),
+      ...differ(`${summary.batchId}: documents`, summary.documents, batch.documents.length),
+      ...differ(`${summary.batchId}: counts of the summary`, told, counts),
+      ...differ(`${summary.batchId}: credits of the summary`, summary.credits, manifest.credits),
+    ];
+  });
+}
+
+/** How remote jobs may end, beside completed. A job whose documents are all with the twin, or that takes too few, is cancelled. */
+const jobEndings: Record<BatchPlan['scenario'], string[]> = {
+  signed: [], form: [], credits: [], resend: ['completed_with_errors'], split: ['failed'], project: ['cancelled'], ledger: ['cancelled'], cancel: ['cancelled'],
+};
+
+/** One remote job for each planned one, each at its end, and none made anew. */
+function checkJobs({ batch, records: { jobs }, archived, counters }: Evidence): string[] {
+  const planned = sum(archived.map(({ summary }) => summary.jobs.planned));
+  // A job that takes too few is given back, and what it was split into is planned in its place.
+  const counted = batch.scenario === 'project' ? jobs.filter(({ status }) => status !== 'cancelled') : jobs;
+  const names = jobs.map(({ externalId }) => externalId);
+  const twice = names.filter((name, index) => names.indexOf(name) !== index);
+  const ended = new Set(['completed', ...jobEndings[batch.scenario]]);
   return [
-    ...differ('the batch ended as', summary.status, 'completed'),
-    ...differ('documents', summary.documents, plan.documents.length),
-    ...differ('processed documents', summary.counts.processed ?? 0, contents.size),
-    ...differ('credits of the summary', summary.credits, creditsOf(contents)),
+    ...(batch.scenario === 'cancel' && jobs.length <= planned ? [] : differ('remote jobs', counted.length, planned)),
+    ...twice.map((name) => `there is more than one remote job ${name}`),
+    ...names.flatMap((name) => (name !== null && /\/\d+$/.test(name) ? [] : [`remote job ${name} was made anew`])),
+    ...jobs.flatMap(({ id, status }) => (ended.has(status) ? [] : [`job ${id} ended as ${status}`])),
+    ...(batch.scenario === 'project' ? differ('projects created', counters.requests['createProject']?.['202'] ?? 0, 1) : []),
   ];
 }
 
-function checkJobs({ jobs }: Records, { summary, kills }: Ended): string[] {
-  const late = jobs.flatMap(({ id, callsAfterEnd }) =>
+/** Reads, which change nothing and are what a job's end is for. */
+const harmless = new Set(['getJob', 'getJobResult', 'getJobArtifact']);
+/** Calls that end or resume something: one whose answer was lost is made once more, and by then a short job may be over. */
+const repeated = new Set(['completeUploads', 'resumeJob', 'cancelJob']);
+
+function checkLateCalls({ plan, batch, records: { jobs } }: Evidence): string[] {
+  return jobs.flatMap(({ id, callsAfterEnd }) =>
     Object.entries(callsAfterEnd).flatMap(([operation, times]) => {
-      // A completion call whose answer was lost is made once more, and by then a short job may be over.
-      const allowed = harmless.has(operation) ? Infinity : operation === 'completeUploads' ? kills.length : 0;
+      const first = batch.scenario === 'cancel' && operation === 'cancelJob' ? 1 : 0;
+      const allowed = harmless.has(operation) ? Infinity : repeated.has(operation) ? plan.kills.length + first : 0;
       return times > allowed ? [`${times} calls of ${operation} after job ${id} had ended`] : [];
     }),
   );
-  const unfinished = jobs.filter(({ status }) => status !== 'completed').map(({ id, status }) => `job ${id} ended as ${status}`);
-  return [...differ('remote jobs', jobs.length, summary.jobs?.planned), ...unfinished, ...late];
 }
 
-function checkDocuments({ jobs }: Records, contents: Map<string, Content>): string[] {
-  const live = jobs.flatMap(({ documents }) => documents.filter(({ included }) => included).map(({ sha256 }) => sha256));
+/** Whether the document is the one that something befalls in this scenario. */
+const isThe = (which: keyof typeof special, scenario: BatchPlan['scenario'], { batch }: Evidence, document: CrashDocument): boolean =>
+  batch.scenario === scenario && batch.documents[special[which]] === document;
+
+/** Each content was sent to jobs that live on as often as it should have been, and each of its pages paid for once. */
+function checkContents(evidence: Evidence): string[] {
+  const { batch, records, contents } = evidence;
+  const live = records.jobs
+    .filter(({ status }) => status.startsWith('completed'))
+    .flatMap(({ documents }) => documents.flatMap(({ included, sha256 }) => (included ? [sha256] : [])));
   const unknown = live.filter((sha256) => !contents.has(sha256)).map((sha256) => `content ${sha256} is in a job and was never given`);
-  const wrong = [...contents.keys()].flatMap((sha256) => differ(`jobs with content ${sha256}`, live.filter((one) => one === sha256).length, 1));
+  const wrong = [...contents].flatMap(([sha256, content]) => {
+    const times = live.filter((one) => one === sha256).length;
+    const paid = Array.from({ length: content.document.pages }, (_, page) => records.debits[sha256]?.[page] ?? 0);
+    const what = `${content.document.path} (${sha256})`;
+    if (batch.scenario === 'cancel') return [...paid, times].some((often) => often > 1) ? [`${what} is in ${times} jobs, its pages were paid ${paid.join(', ')} times`] : [];
+    return [...differ(`jobs with ${what}`, times, timesSent(evidence, content)), ...differ(`pages paid of ${what}`, paid, paidPages(evidence, content))];
+  });
   return [...unknown, ...wrong];
 }
 
-function checkCredits({ jobs, debits }: Records, contents: Map<string, Content>): string[] {
-  const pages = [...contents].flatMap(([sha256, { pages: count }]) => {
-    const paid = debits[sha256] ?? [];
-    const once = paid.length === count && paid.every((times) => times === 1);
-    return once ? [] : [`pages of ${sha256} were paid ${JSON.stringify(paid)} times, each of ${count} should be once`];
-  });
-  const debited = differ('credits debited', sum(jobs.map(({ creditsDebited }) => creditsDebited)), creditsOf(contents));
-  return [...pages, ...debited, ...differ('credits still reserved', sum(jobs.map(({ creditsReserved }) => creditsReserved)), 0)];
+function timesSent(evidence: Evidence, { document }: Content): number {
+  if (isThe('poison', 'split', evidence, document)) return 0;
+  return isThe('resend', 'resend', evidence, document) ? 2 : 1;
 }
 
-/**
- * Working files, and what was half-written in a job's folder. Not in the batch's own: manifest.json is linked into its place, and a kill
- * before its temporary name is gone leaves that name, which no list shows.
- */
-const leftOverPattern = /^work\/|^batches\/[^/]+\/jobs\/(.*\/)?\.tmp-/;
+const paidPages = (evidence: Evidence, { document }: Content): number[] =>
+  Array.from({ length: document.pages }, (_, page) => {
+    if (isThe('poison', 'split', evidence, document)) return 0;
+    return isThe('partial', 'resend', evidence, document) && page === 0 ? 0 : 1;
+  });
+
+function checkCredits(evidence: Evidence): string[] {
+  const { batch, records: { jobs }, contents, archived } = evidence;
+  const reserved = differ('credits still reserved', sum(jobs.map(({ creditsReserved }) => creditsReserved)), 0);
+  const debited = sum(jobs.map(({ creditsDebited }) => creditsDebited));
+  const told = sum(archived.map(({ manifest }) => manifest.credits));
+  // What was paid for in a cancelled job is in no result.
+  if (batch.scenario === 'cancel') return [...reserved, ...(told <= debited ? [] : [`the manifest says ${told} credits, ${debited} were debited`])];
+  const price = sum([...contents.values()].map((content) => content.creditsPerPage * sum(paidPages(evidence, content))));
+  return [...reserved, ...differ('credits debited', debited, price), ...differ('credits of the manifest', told, price)];
+}
 
 /** A kill costs each stream what it was sending: a part, or a file that is sent whole. */
-function checkBytes(bytesReceived: number, contents: Map<string, Content>, { plan, kills }: Ended): string[] {
+function checkBytes({ plan, batch, contents, counters: { bytesReceived } }: Evidence): string[] {
+  // Elsewhere documents are sent more than once, or not at all.
+  if (plan.batches.length > 1 || !['signed', 'form', 'credits'].includes(batch.scenario)) return [];
   const sizes = [...contents.values()].map(({ sizeBytes }) => sizeBytes);
-  const whole = plan.upload === 'form' ? sizes : sizes.filter((size) => size <= plan.partThreshold);
-  const piece = Math.max(plan.upload === 'form' ? 0 : plan.partBytes, ...whole);
+  const piece = batch.upload === 'form' ? Math.max(...sizes) : partBytes;
   const again = bytesReceived - sum(sizes);
-  const most = kills.length * plan.maxConcurrentJobs * streamsPerJob * piece;
+  const most = plan.kills.length * batch.maxConcurrentJobs * streamsPerJob * piece;
   if (again < 0) return [`only ${bytesReceived} of ${sum(sizes)} bytes were received`];
   return again > most ? [`${again} bytes were received again, at most ${most} may be`] : [];
 }
 
-async function checkArchive({ store, archive }: Site, { batchId, plan }: Ended, contents: Map<string, Content>): Promise<string[]> {
-  const { problems } = await verifyBatch(store, batchId);
-  const manifest = manifestSchema.parse(JSON.parse(await readFile(join(archive, batchKeys(batchId).manifest), 'utf8')));
-  const leftOver = (await readdir(archive, { recursive: true })).filter((path) => leftOverPattern.test(path)).map((path) => `${path} was left behind`);
-  return [
-    ...problems.map(({ code, path, message }) => `verify: ${code} ${path} ${message}`),
-    ...differ('manifest: documents', manifest.counts.documents, plan.documents.length),
-    ...differ('manifest: processed', manifest.counts.processed, contents.size),
-    ...differ('manifest: duplicate', manifest.counts.duplicate, plan.documents.length - contents.size),
-    ...differ('manifest: credits', manifest.credits, creditsOf(contents)),
-    ...leftOver,
-  ];
+/** Every document once, with an outcome that it can have; nothing damaged, nothing left behind. */
+function checkArchive(evidence: Evidence): string[] {
+  const { batch, archived, leftOver } = evidence;
+  const found = archived.flatMap(({ summary: { batchId }, lines, problems }) => [
+    ...problems.map((problem) => `verify of ${batchId}: ${problem}`),
+    ...differ(`${batchId}: documents of the manifest`, lines.map(({ source }) => source).sort(), batch.documents.map(({ path }) => path).sort()),
+  ]);
+  const outcomes = batch.documents.flatMap((document) => checkOutcome(evidence, document, archived));
+  return [...found, ...outcomes, ...leftOver.map((path) => `${path} was left behind`)];
+}
+
+function checkOutcome(evidence: Evidence, document: CrashDocument, archived: Archived[]): string[] {
+  const outcomes = archived.flatMap(({ lines }) => lines.flatMap(({ source, outcome }) => (source === document.path ? [outcome] : []))).sort();
+  const is = (...should: Outcome[]): string[] => differ(`outcome of ${document.path}`, outcomes, should);
+  if (document.path.startsWith('zz-')) return outcomes.every((outcome) => outcome === 'duplicate' || (outcome === 'skipped' && archived.length > 1)) ? [] : is('duplicate');
+  if (evidence.batch.scenario === 'cancel') return ['processed', 'cancelled'].includes(outcomes[0]!) ? [] : is('cancelled');
+  if (evidence.batch.scenario === 'ledger') return is('processed', 'skipped');
+  if (isThe('partial', 'resend', evidence, document)) return is('partial');
+  return is(isThe('poison', 'split', evidence, document) ? 'failed' : 'processed');
 }

@@ -1,19 +1,13 @@
-import { streamsPerJob } from '../../src/activities/upload/streams';
 import { Dice } from '../../src/simulator/words';
-
-/** When a process is killed. Everything is counted from the moment the kill before it was over. */
-export type Moment =
-  /** `arrived`: before anything was done. `done`: all was done, and no answer left. `answered`: the answer is on its way. */
-  | { on: 'request'; operation: string; nth: number; phase: 'arrived' | 'done' | 'answered' }
-  /** So many files of the archive whose path matches have appeared. */
-  | { on: 'file'; path: string; nth: number }
-  /** So many bytes of content have arrived, most likely in the middle of a body. */
-  | { on: 'bytes'; bytes: number };
+import type { Target } from './passages';
+import { dealtPoints, isOfReceiver, passagesOf, scenarioOf, type Scenario } from './points';
 
 /** One kill -9, and the restart that follows it at once. */
 export interface Kill {
-  target: 'worker' | 'temporal';
-  at: Moment;
+  /** At the n-th passage of a named point; or so many ms after the first batch was started. */
+  at: { point: string; nth: number } | { afterMs: number };
+  /** Those that are hit together. */
+  targets: Target[];
 }
 
 /** One document. */
@@ -27,17 +21,31 @@ export interface CrashDocument {
   marker: string;
 }
 
-/** Everything about a run that chance decides. */
-export interface CrashPlan {
-  seed: number;
+/** A batch of a run, what befalls it, and by that how it ends. */
+export interface BatchPlan {
+  id: string;
+  scenario: Scenario;
   documents: CrashDocument[];
   /** Files a job. */
   maxFiles: number;
   /** Jobs at the same time. */
   maxConcurrentJobs: number;
   upload: 'signed' | 'form';
-  partThreshold: number;
-  partBytes: number;
+  /** `cancel`: how long after a job was seen at work, in ms. */
+  cancelAfterMs: number;
+  /** `ledger`: when the other batch over the same documents starts. */
+  twin: 'after' | 'beside';
+}
+
+/** Everything about a run that chance decides. */
+export interface CrashPlan {
+  seed: number;
+  batches: BatchPlan[];
+  webhooks: boolean;
+  /** One process that serves all, two of them, or one for each kind of work. */
+  workers: 'one' | 'two' | 'roles';
+  /** Temporal finds out by itself that a worker is dead; else it is told. */
+  patient: boolean;
   /** Time of a remote job, in ms. */
   jobMs: number;
   kills: Kill[];
@@ -45,86 +53,92 @@ export interface CrashPlan {
 
 /** Credits a page by a document's folder; the batch classifies by it. */
 export const creditsPerPage = { drawings: 10, specifications: 1 } as const;
+/** Bytes from which on a document is sent in parts; so large is each part, too. */
+export const partBytes = 40_000;
 
-/** The run that follows from a seed: always the same one. */
-export function crashPlan(seed: number): CrashPlan {
+/** The run that follows from a seed: always the same one. `point`: kill there, whatever the seed says. */
+export function crashPlan(seed: number, point: string | null = null): CrashPlan {
   const dice = new Dice(`crash ${seed}`);
-  const upload = dice.below(5) === 0 ? 'form' : 'signed';
-  const partBytes = 20_000 + 1_000 * dice.below(20);
-  const partThreshold = 40_000;
-  const documents = plannedDocuments(dice, { partBytes, partThreshold });
-  const jobs = { maxFiles: 3 + dice.below(10), maxConcurrentJobs: 1 + dice.below(4), jobMs: dice.of([50, 300, 1_500]) };
-  const shape = { seed, documents, upload, partBytes, partThreshold, ...jobs } as const;
-  return { ...shape, kills: plannedKills(dice, shape) };
+  const scenario = point === null ? scenarioOf(seed) : dice.of(scenariosOf(point));
+  const points = point === null ? dealtPoints(seed) : [point];
+  const kills = point === null ? plannedKills(dice, scenario, points) : [{ at: { point, nth: 1 }, targets: [ownTarget(point)] }];
+  const atReceiver = kills.some(({ at, targets }) => ('point' in at && isOfReceiver(at.point)) || targets.includes('receiver'));
+  return {
+    seed,
+    batches: [plannedBatch(scenario, dice, `crash-${scenario}`)],
+    webhooks: atReceiver || dice.below(3) > 0,
+    workers: dice.of(['one', 'one', 'one', 'two', 'roles'] as const),
+    patient: seed % 5 === 4,
+    jobMs: dice.of([50, 300, 1_500]),
+    kills,
+  };
 }
 
-function plannedDocuments(dice: Dice, { partBytes, partThreshold }: Pick<CrashPlan, 'partBytes' | 'partThreshold'>): CrashDocument[] {
-  const documents = Array.from({ length: 10 + dice.below(31) }, (_, index): CrashDocument => {
-    const sizeBytes = dice.below(4) === 0 ? partThreshold + 1 + dice.below(4 * partBytes) : 1_000 + dice.below(30_000);
-    const folder = dice.of(Object.keys(creditsPerPage));
-    return { path: `${folder}/document-${String(index + 1).padStart(3, '0')}.pdf`, pages: 1 + dice.below(5), sizeBytes, marker: String(index + 1) };
+/** All scenarios side by side, and no kill: what passes is what there is. */
+export function recordedPlan(scenarios: readonly Scenario[]): CrashPlan {
+  const batches = scenarios.map((scenario) => plannedBatch(scenario, new Dice(`recorded ${scenario}`), `crash-${scenario}`));
+  return { seed: 0, batches, webhooks: true, workers: 'one', patient: true, jobMs: 50, kills: [] };
+}
+
+const scenariosOf = (point: string): Scenario[] => {
+  const found = Object.keys(passagesOf(point)) as Scenario[];
+  if (found.length === 0) throw new Error(`There is no point "${point}"; --points lists them`);
+  return found;
+};
+
+/** A batch that fits its scenario. Where a document or a job fails, all jobs are full, so that none is alone. */
+function plannedBatch(scenario: Scenario, dice: Dice, id: string): BatchPlan {
+  const maxFiles = 3 + dice.below(3);
+  const full = scenario === 'resend' || scenario === 'split' || scenario === 'project';
+  const count = full ? maxFiles * (2 + dice.below(2)) : 8 + dice.below(8);
+  const documents = plannedDocuments(dice, { count, id, oneFolder: full });
+  return {
+    id,
+    scenario,
+    documents,
+    maxFiles,
+    maxConcurrentJobs: 1 + dice.below(4),
+    upload: scenario === 'form' ? 'form' : 'signed',
+    cancelAfterMs: dice.of([0, 300, 1_000]),
+    twin: dice.of(['after', 'beside'] as const),
+  };
+}
+
+function plannedDocuments(dice: Dice, { count, id, oneFolder }: { count: number; id: string; oneFolder: boolean }): CrashDocument[] {
+  const documents = Array.from({ length: count }, (_, index): CrashDocument => {
+    const sizeBytes = index === 0 || dice.below(4) === 0 ? partBytes + 1 + dice.below(2 * partBytes) : 1_000 + dice.below(30_000);
+    const folder = oneFolder ? 'drawings' : dice.of(Object.keys(creditsPerPage));
+    return { path: `${folder}/${id}-${String(index + 1).padStart(3, '0')}.pdf`, pages: 2 + dice.below(3), sizeBytes, marker: `${id} ${index + 1}` };
   });
-  const copies = dice.below(4) === 0 ? documents.slice(0, 1 + dice.below(2)) : [];
+  const copies = !oneFolder && dice.below(3) === 0 ? documents.slice(0, 1 + dice.below(2)) : [];
   // Their name sorts them behind the originals, which therefore are what is sent.
-  return [...documents, ...copies.map((document, index) => ({ ...document, path: `zz-copies/copy-${index + 1}.pdf` }))];
+  return [...documents, ...copies.map((document, index) => ({ ...document, path: `zz-copies/${id}-copy-${index + 1}.pdf` }))];
 }
 
-/** What may be waited for, by stage, and how often it happens at least. */
-interface Choice {
-  moment: (dice: Dice, nth: number) => Moment;
-  times: number;
-}
+/** The process that a point lies in. */
+const ownTarget = (point: string): Target => (isOfReceiver(point) ? 'receiver' : 'worker');
 
-const phases = ['arrived', 'done', 'answered'] as const;
-const request = (operation: string, times: number): Choice => ({
-  times,
-  moment: (dice, nth) => ({ on: 'request', operation, nth, phase: dice.of(phases) }),
-});
-const file = (path: string, times: number): Choice => ({ times, moment: (_, nth) => ({ on: 'file', path, nth }) });
-
-/** The stages of a batch in their order: kills are drawn from different ones, so that each can come after the one before it. */
-function stagesOf(plan: Omit<CrashPlan, 'kills'>): Choice[][] {
-  const unique = plan.documents.filter(({ path }) => !path.startsWith('zz-'));
-  const jobs = Math.ceil(unique.length / plan.maxFiles);
-  const inParts = unique.filter(({ sizeBytes }) => sizeBytes > plan.partThreshold).length;
-  const bytes = unique.reduce((sum, { sizeBytes }) => sum + sizeBytes, 0);
-  // Documents that end together are written down together, at most one a stream.
-  const groups = Math.ceil(unique.length / streamsPerJob);
-  const uploads =
-    plan.upload === 'form'
-      ? [request('uploadFiles', unique.length), file('/sent/', groups)]
-      : [request('putObject', unique.length - inParts), request('putPart', 2 * inParts), file('/sent/', groups), file('/sent-parts/', 2 * inParts)];
-  return [
-    [file('/input\\.json$', 1), request('listProjects', 1), file('/plan\\.jsonl$', 1), file('/plan\\.json$', 1)],
-    [request('createJob', jobs), file('/intent\\.json$', jobs), file('/remote\\.json$', jobs)],
-    plan.upload === 'form' ? uploads : [request('registerUploads', jobs), file('/registrations/', jobs)],
-    [...uploads, { times: 1, moment: (dice) => ({ on: 'bytes', bytes: 1 + dice.below(Math.ceil(bytes / 2)) }) }],
-    [file('/uploads\\.jsonl$', jobs), request('completeUploads', jobs), request('getJob', jobs)],
-    [request('getJobResult', jobs), file('/result\\.json$', jobs), file('/extract\\.jsonl$', jobs)],
-    [request('getJobArtifact', 2 * unique.length), file('/artifacts/', 2 * unique.length)],
-    [file('/results\\.jsonl$', jobs), file('/files\\.jsonl$', jobs), file('/documents\\.jsonl$', jobs), file('/job\\.json$', jobs)],
-    [file('/manifest\\.jsonl$', 1), file('/manifest\\.json$', 1)],
-  ];
-}
-
-/** One to three kills of the worker; in every third run one of the Temporal server as well. */
-function plannedKills(dice: Dice, plan: Omit<CrashPlan, 'kills'>): Kill[] {
-  const stages = stagesOf(plan);
-  const targets: Kill['target'][] = Array.from({ length: 1 + dice.below(3) }, () => 'worker');
-  if (dice.below(3) === 0) targets.splice(dice.below(targets.length + 1), 0, 'temporal');
-  const left = stages.map((_, index) => index);
-  const chosen = targets.map(() => left.splice(dice.below(left.length), 1)[0]!).sort((a, b) => a - b);
-  return chosen.map((stage, index) => {
-    const possible = stages[stage]!.filter(({ times }) => times > 0);
-    const { times, moment } = dice.of(possible);
-    // A later kill finds less of its stage left.
-    return { target: targets[index]!, at: moment(dice, 1 + dice.below(Math.ceil(times / (index + 2)))) };
+/** Kills at the points that were dealt, and now and then some more: at a random time, or once more while a process starts again. */
+function plannedKills(dice: Dice, scenario: Scenario, points: string[]): Kill[] {
+  const kills = points.map((point): Kill => {
+    const times = passagesOf(point)[scenario] ?? 1;
+    const own = ownTarget(point);
+    const others: Target[][] = own === 'worker' ? [['server'], ['worker', 'server'], ['worker', 'receiver']] : [['server'], ['worker'], ['receiver', 'server']];
+    // The last passages may not come in a batch of another shape.
+    return { at: { point, nth: 1 + dice.below(Math.min(4, Math.ceil(times / 3))) }, targets: dice.below(4) > 0 ? [own] : dice.of(others) };
   });
+  const more = dice.below(3);
+  for (let index = 0; index < more; index++) kills.push(extraKill(dice));
+  return kills;
 }
 
-/** The moment in a few words. */
-export function momentText(at: Moment): string {
-  if (at.on === 'request') return `${at.operation} ${at.nth} ${at.phase}`;
-  if (at.on === 'file') return `file ${at.path.replaceAll(/\\|\$/g, '')} ${at.nth}`;
-  return `${at.bytes} bytes`;
+function extraKill(dice: Dice): Kill {
+  if (dice.below(3) === 0) return { at: { point: 'worker start', nth: 2 + dice.below(2) }, targets: ['worker'] };
+  return { at: { afterMs: 500 + dice.below(8_000) }, targets: dice.of<Target[]>([['worker'], ['server'], ['worker', 'server'], ['receiver'], ['worker', 'receiver', 'server']]) };
+}
+
+/** A kill in a few words. */
+export function killText({ at, targets }: Kill): string {
+  const moment = 'point' in at ? `${at.point} ${at.nth}` : `${at.afterMs} ms`;
+  return `${targets.join(' and ')} at ${moment}`;
 }

@@ -1,75 +1,82 @@
-import { mkdir } from 'node:fs/promises';
+import { mkdir, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { setTimeout as pause } from 'node:timers/promises';
 import type { BatchSummary } from '../../src/client';
+import { transpile } from '../../test/support/transpiled';
+import { runBatch } from './batches';
 import { brokenInvariants } from './invariants';
-import { strikeAt } from './moment';
-import { creditsPerPage, type CrashPlan, type Kill } from './plan';
+import type { CrashPlan, Kill } from './plan';
 import { Site, type SiteOptions } from './site';
 
 /** How a run went. */
 export interface CrashReport {
   seed: number;
-  documents: number;
-  jobs: number;
-  /** Those of the plan that came to pass; the others' moments did not come. */
+  /** Kills of the plan that came to pass; the others' moments did not come. */
   kills: Kill[];
+  missed: Kill[];
+  /** How often each point was passed. */
+  passed: Map<string, number>;
   /** Empty: all is well. */
   problems: string[];
   ms: number;
 }
 
-/** Longer than any number of kills takes: a worker that died is noticed after one minute, at most two. */
-const limitMs = 20 * 60_000;
+/** Longer than any number of kills takes; with patience each costs a minute, at most two. */
+const limitMs = { quick: 6 * 60_000, patient: 25 * 60_000 };
+
+/** Writes what the killed processes are preloaded with as JavaScript, once for all runs; answers with its path. */
+export async function transpilePreload(folder: string): Promise<string> {
+  await mkdir(join(folder, 'crash'), { recursive: true });
+  await transpile(['crash/preload', 'crash/passages', 'crash/names'], folder);
+  return join(folder, 'crash/preload.js');
+}
 
 /**
- * One batch from its start to its end with every kill of the plan on its way, and a look at what that left. The folder is made and stays.
+ * The batches of a plan from their start to their end with every kill on their way, and a look at what that left. The folder is made and stays.
  * @throws the signal's reason, or why a process could not be started
  */
 export async function runCrash(plan: CrashPlan, options: SiteOptions, signal: AbortSignal): Promise<CrashReport> {
   const startedAt = performance.now();
   await mkdir(options.folder, { recursive: true });
+  await writeFile(join(options.folder, 'plan.json'), JSON.stringify(plan, null, 2));
   const site = await Site.open(plan, options);
-  const report = { seed: plan.seed, documents: plan.documents.length };
+  const over = new AbortController();
   try {
-    const batchId = `crash-${plan.seed}`;
-    const { summary, kills } = await runBatch(site, plan, batchId, AbortSignal.any([signal, AbortSignal.timeout(limitMs)]));
-    const problems = await brokenInvariants(site, { plan, batchId, summary, kills });
-    return { ...report, jobs: summary.jobs?.planned ?? 0, kills, problems, ms: performance.now() - startedAt };
+    const limit = plan.patient ? limitMs.patient : limitMs.quick;
+    const problems = await toTheEnd(site, plan, AbortSignal.any([signal, over.signal, AbortSignal.timeout(limit)])).catch((error: Error) => {
+      if (signal.aborted) throw error;
+      return [error.name === 'TimeoutError' ? `the run was not over after ${limit / 60_000} minutes` : `the run broke off: ${error.stack ?? error.message}`];
+    });
+    const struck = await site.struck();
+    const [kills, missed] = [true, false].map((came) => plan.kills.filter((_, id) => struck[id] === came)) as [Kill[], Kill[]];
+    return { seed: plan.seed, kills, missed, passed: await site.passed(), problems, ms: performance.now() - startedAt };
   } finally {
+    over.abort(new Error('the run is over'));
     await site.close();
   }
 }
 
-async function runBatch(site: Site, plan: CrashPlan, batchId: string, signal: AbortSignal): Promise<{ summary: BatchSummary; kills: Kill[] }> {
-  const over = new AbortController();
-  const calledOff = AbortSignal.any([signal, over.signal]);
-  const striking = strikeAll(site, plan.kills, calledOff);
-  try {
-    const { maxFiles, maxConcurrentJobs, upload } = plan;
-    const classify = Object.keys(creditsPerPage).map((folder) => ({ glob: `${folder}/**`, classification: folder === 'drawings' ? ('plans' as const) : ('specifications' as const) }));
-    await site.batches.start({ project: 'Quickstart', source: { folder: site.source }, classify, limits: { maxFiles }, maxConcurrentJobs, upload }, { id: batchId });
-    const summary = await Promise.race([site.batches.wait(batchId, { signal }), site.failure, neverUnlessItFails(striking)]);
-    over.abort();
-    return { summary, kills: await striking };
-  } finally {
-    over.abort();
-    await striking.catch(() => undefined);
+async function toTheEnd(site: Site, plan: CrashPlan, signal: AbortSignal): Promise<string[]> {
+  await site.startWorkers();
+  const timed = strikeInTime(site, plan.kills, signal);
+  timed.catch(() => undefined);
+  const running = Promise.all(plan.batches.map((batch) => runBatch(site, batch, signal)));
+  running.catch(() => undefined);
+  const summaries = await Promise.race([running, site.failure]);
+  const problems: string[] = [];
+  for (const [index, batch] of plan.batches.entries()) {
+    problems.push(...(await brokenInvariants(site, { plan, batch, summaries: summaries[index] as BatchSummary[] })));
   }
+  return problems;
 }
 
-/** Starts the worker and kills what the plan says, one after the other; answers with those whose moment came. */
-async function strikeAll(site: Site, kills: Kill[], calledOff: AbortSignal): Promise<Kill[]> {
-  const struck: Kill[] = [];
-  const lookOutFor = (kill: Kill | undefined): Promise<boolean> => (kill ? strikeAt(kill.at, site, () => site.kill(kill.target), calledOff) : Promise.resolve(false));
-  let next = lookOutFor(kills[0]);
-  await site.startWorker();
-  for (const [index, kill] of kills.entries()) {
-    if (!(await next)) break;
-    struck.push(kill);
-    // Before anything runs again that could bring its moment.
-    next = lookOutFor(kills[index + 1]);
-    await site.revive(kill.target);
-  }
-  return struck;
+/** Kills that wait for no point. */
+async function strikeInTime(site: Site, kills: Kill[], signal: AbortSignal): Promise<void> {
+  const strikes = kills.map(async ({ at, targets }, id) => {
+    if (!('afterMs' in at)) return;
+    await pause(at.afterMs, null, { signal });
+    // Whoever is being started again is waited for.
+    while (!site.strike(id, targets)) await pause(50, null, { signal });
+  });
+  await Promise.all(strikes);
 }
-
-const neverUnlessItFails = (work: Promise<unknown>): Promise<never> => new Promise((_, reject) => void work.catch(reject));

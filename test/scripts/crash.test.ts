@@ -1,129 +1,208 @@
-import { execFile } from 'node:child_process';
-import { mkdir, mkdtemp, rename, rm, writeFile } from 'node:fs/promises';
+import { execFile, spawn } from 'node:child_process';
+import { createHash } from 'node:crypto';
+import { existsSync, readFileSync } from 'node:fs';
+import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { promisify } from 'node:util';
-import { strikeAt } from '../../scripts/crash/moment';
-import { crashPlan, momentText, type Moment } from '../../scripts/crash/plan';
-import { startSimulator, type Simulator } from '../../src/simulator/server';
+import { broken } from '../../scripts/crash/invariants';
+import type { Evidence } from '../../scripts/crash/evidence';
+import { keyClass, operationOf } from '../../scripts/crash/names';
+import { crashFiles, readPid, writePid, type ArmedKill } from '../../scripts/crash/passages';
+import { crashPlan, creditsPerPage, killText, type CrashPlan } from '../../scripts/crash/plan';
+import { dealtPoints, isOfReceiver, passagesOf, points, scenarioOf, scenarios } from '../../scripts/crash/points';
+import { transpilePreload } from '../../scripts/crash/run';
+import { batchKeys, jobKeys, ledgerKey, workFolder } from '../../src/contract/keys';
 
 const root = resolve(__dirname, '../..');
-const seeds = Array.from({ length: 300 }, (_, index) => index);
+const seeds = Array.from({ length: 200 }, (_, index) => index);
+let folder: string;
+
+beforeAll(async () => {
+  folder = await mkdtemp(join(tmpdir(), 'crash-'));
+});
+afterAll(() => rm(folder, { recursive: true, force: true }));
 
 describe('the plan of a run', () => {
-  it('follows from the seed alone', () => {
-    const texts = (): string[] => seeds.map((seed) => JSON.stringify(crashPlan(seed)));
+  it('follows from the seed alone, and every seed has its own', () => {
+    const texts = (): string[] => seeds.map((seed) => JSON.stringify({ ...crashPlan(seed), seed: 0 }));
     expect(texts()).toEqual(texts());
-    expect(new Set(seeds.map((seed) => JSON.stringify({ ...crashPlan(seed), seed: 0 }))).size).toBe(seeds.length);
+    expect(new Set(texts()).size).toBe(seeds.length);
   });
 
-  it('is the same on every machine', () => {
-    const { documents, kills, ...rest } = crashPlan(5);
-    expect(rest).toEqual({ seed: 5, maxFiles: 9, maxConcurrentJobs: 3, upload: 'signed', partThreshold: 40_000, partBytes: expect.any(Number), jobMs: expect.any(Number) });
-    expect(documents).toHaveLength(19);
-    expect(kills.map(({ target, at }) => `${target} ${momentText(at)}`)).toEqual(['worker file /sent-parts/ 2', 'worker file /artifacts/ 4']);
+  it('takes every scenario in its turn, and a fifth of the seeds waits for Temporal', () => {
+    expect(seeds.slice(0, 8).map((seed) => crashPlan(seed).batches[0]!.scenario)).toEqual([...scenarios]);
+    expect(seeds.filter((seed) => crashPlan(seed).patient)).toHaveLength(seeds.length / 5);
   });
 
-  it('has 10 to 40 documents, one to three kills of the worker and at most one of the server', () => {
-    for (const { documents, kills } of seeds.map(crashPlan)) {
-      const originals = documents.filter(({ path }) => !path.startsWith('zz-'));
-      expect(originals.length).toBeGreaterThanOrEqual(10);
-      expect(originals.length).toBeLessThanOrEqual(40);
-      expect(new Set(documents.map(({ marker }) => marker)).size).toBe(originals.length);
-      const workers = kills.filter(({ target }) => target === 'worker').length;
-      expect(workers).toBeGreaterThanOrEqual(1);
-      expect(workers).toBeLessThanOrEqual(3);
-      expect(kills.length - workers).toBeLessThanOrEqual(1);
+  it('has four kills at points that its scenario passes, and at most two more', () => {
+    for (const { seed, kills, webhooks } of seeds.map((one) => crashPlan(one))) {
+      expect(kills.slice(0, 4).map(({ at }) => 'point' in at && at.point)).toEqual(dealtPoints(seed));
+      for (const point of dealtPoints(seed)) expect(passagesOf(point)).toHaveProperty(scenarioOf(seed));
+      expect(kills.length).toBeLessThanOrEqual(6);
+      expect(webhooks || !kills.some(({ at }) => 'point' in at && isOfReceiver(at.point))).toBe(true);
     }
   });
 
-  it('comes to every kind of moment over some seeds', () => {
-    const moments = seeds.flatMap((seed) => crashPlan(seed).kills.map(({ at }) => at));
-    const operations = new Set(moments.flatMap((at) => (at.on === 'request' ? at.operation : [])));
-    expect([...operations].sort()).toEqual(
-      ['completeUploads', 'createJob', 'getJob', 'getJobArtifact', 'getJobResult', 'listProjects', 'putObject', 'putPart', 'registerUploads', 'uploadFiles'].sort(),
-    );
-    expect(new Set(moments.map(({ on }) => on))).toEqual(new Set(['request', 'file', 'bytes']));
-    expect(new Set(moments.flatMap((at) => (at.on === 'request' ? at.phase : [])))).toEqual(new Set(['arrived', 'done', 'answered']));
+  it('comes to every point within a hundred runs, and kills each kind of process', () => {
+    const kills = seeds.slice(0, 100).flatMap((seed) => crashPlan(seed).kills);
+    expect(points.filter((point) => !kills.some(({ at }) => 'point' in at && at.point === point))).toEqual(['receiver start']);
+    for (const targets of ['worker', 'receiver', 'server', 'worker,server', 'worker,receiver']) expect(kills.filter((kill) => String(kill.targets) === targets).length).toBeGreaterThan(5);
+  });
+
+  it('can be told the point', () => {
+    const { kills, batches, webhooks } = crashPlan(1, 'signal before');
+    expect(kills.map(killText)).toEqual(['receiver at signal before 1']);
+    expect([webhooks, passagesOf('signal before')[batches[0]!.scenario]]).toEqual([true, expect.any(Number)]);
+    expect(() => crashPlan(1, 'nowhere')).toThrow('There is no point "nowhere"; --points lists them');
   });
 });
 
-describe('a moment', () => {
-  let simulator: Simulator;
-  let archive: string;
-  let off: AbortController;
-  beforeEach(async () => {
-    [simulator, archive] = await Promise.all([startSimulator(), mkdtemp(join(tmpdir(), 'moment-'))]);
-    off = new AbortController();
-  });
-  afterEach(async () => {
-    off.abort();
-    await Promise.all([simulator.close(), rm(archive, { recursive: true, force: true })]);
+describe('the catalogue', () => {
+  const passes = (name: string): boolean => points.some((point) => point.startsWith(`${name} `));
+
+  /** Searching for a job whose creation is in doubt comes an hour after it; the others have no place in a batch. */
+  it('has every operation that the client of Plangrep knows', () => {
+    const client = readFileSync(join(root, 'src/plangrep/client.ts'), 'utf8');
+    const methods = [...client.matchAll(/^ {2}(?:async )?\*?(\w+)\(.*(?:Promise|AsyncGenerator)</gm)].map(([, name]) => name!);
+    const named: Record<string, string> = { putSigned: 'putObject', getResult: 'getJobResult', getArtifact: 'getJobArtifact' };
+    expect(methods.filter((method) => method !== 'close' && !passes(named[method] ?? method))).toEqual(['listJobs']);
   });
 
-  const strike = jest.fn<void, []>();
-  beforeEach(() => strike.mockReset());
-  const lookOutFor = (moment: Moment): Promise<boolean> => strikeAt(moment, { simulator, archive }, strike, off.signal);
-  const createJob = (externalId: string): Promise<number | null> =>
-    fetch(`${simulator.apiUrl}/api/open/v1/projects/proj_quickstart/jobs`, {
-      method: 'POST',
-      headers: { authorization: `Bearer ${simulator.apiKey}`, 'content-type': 'application/json' },
-      body: JSON.stringify({ externalId }),
-    }).then(({ status }) => status, () => null);
+  it('has every object that the store keeps', () => {
+    const keys = { ...batchKeys('b'), ...jobKeys('b', 1), followUp: batchKeys('b').followUp(1), ledger: ledgerKey('p', 'a'.repeat(64)) };
+    const below = ['artifacts', 'registrations', 'sent', 'archived'];
+    const classes = Object.entries(keys).flatMap(([name, key]) => (['jobs', 'followUps', 'folder', 'relative', 'work'].includes(name) ? [] : [keyClass(below.includes(name) ? `${String(key)}/1` : String(key))]));
+    expect(classes.filter((name) => !passes(`write ${name}`))).toEqual([]);
+    expect([workFolder('b'), jobKeys('b', 1).work].map(keyClass).filter((name) => !passes(`remove ${name}`))).toEqual([]);
+  });
 
   it.each([
-    ['arrived', [202, null, 202], 2],
-    ['done', [202, null, 202], 3],
-    ['answered', [202, 202, 202], 3],
-  ] as const)('%s is the second request, and the one after it is left alone', async (phase, statuses, jobs) => {
-    const struck = lookOutFor({ on: 'request', operation: 'createJob', nth: 2, phase });
-    const answers = [await createJob('one')];
-    expect(strike).not.toHaveBeenCalled();
-    answers.push(await createJob('two'));
-    expect(await struck).toBe(true);
-    answers.push(await createJob('three'));
-    expect(answers).toEqual(statuses);
-    expect(simulator.state.jobs.size).toBe(jobs);
-    expect(strike).toHaveBeenCalledTimes(1);
+    ['GET', '/api/open/v1/jobs/job_1/artifact', 'getJobArtifact'],
+    ['PUT', '/uploads/job_1/doc_1', 'putObject'],
+    ['PUT', '/uploads/job_1/doc_1/parts/2', 'putPart'],
+    ['DELETE', '/api/open/v2/jobs/job_1', 'DELETE /api/open/*/jobs/*'],
+  ])('names %s %s %s', (method, path, name) => {
+    expect(operationOf(method, path)).toBe(name);
+  });
+});
+
+describe('a process that passes points', () => {
+  const passing = `
+    const { Passages } = require(process.argv[1]);
+    const passages = new Passages(process.argv[2], process.argv[3]);
+    for (const point of process.argv.slice(4)) passages.pass(point);
+  `;
+  let passagesFile: string;
+  let count = 0;
+  beforeAll(async () => {
+    passagesFile = join(await transpilePreload(join(folder, 'preload')), '../passages.js');
   });
 
-  it('of a file counts those that appear from now on, and not while they are written', async () => {
-    await mkdir(join(archive, 'sent'));
-    await writeFile(join(archive, 'sent/1'), '');
-    const struck = lookOutFor({ on: 'file', path: '/sent/', nth: 2 });
-    const appear = async (name: string): Promise<void> => {
-      await writeFile(join(archive, `sent/.tmp-${name}`), '');
-      await rename(join(archive, `sent/.tmp-${name}`), join(archive, `sent/${name}`));
-    };
-    await appear('2');
-    await writeFile(join(archive, 'sent/.tmp-3'), '');
-    expect(strike).not.toHaveBeenCalled();
-    await appear('3');
-    expect(await struck).toBe(true);
-    expect(strike).toHaveBeenCalledTimes(1);
+  const newRun = async (kills: ArmedKill[]): Promise<string> => {
+    const run = await mkdtemp(join(folder, `run-${(count += 1)}-`));
+    await writeFile(crashFiles(run).kills, JSON.stringify(kills));
+    return run;
+  };
+  const pass = (run: string, role: string, ...names: string[]): Promise<NodeJS.Signals | null> =>
+    new Promise((resolve) => spawn(process.execPath, ['-e', passing, passagesFile, run, role, ...names]).once('exit', (_, signal) => resolve(signal)));
+
+  it('is killed at the n-th passage of the run, once', async () => {
+    const run = await newRun([{ id: 7, point: 'a before', nth: 3, targets: ['worker'] }]);
+    expect(await pass(run, 'worker-1', 'a before', 'b before', 'a before')).toBeNull();
+    expect(existsSync(crashFiles(run).struck(7))).toBe(false);
+    expect(await pass(run, 'worker-1', 'a before', 'b before')).toBe('SIGKILL');
+    expect(JSON.parse(await readFile(crashFiles(run).struck(7), 'utf8'))).toEqual({ by: 'worker-1', pids: [expect.any(Number)] });
+    expect(await readFile(crashFiles(run).passed('worker-1'), 'utf8')).toBe('a before\nb before\na before\na before\n');
+    expect(await pass(run, 'worker-2', 'a before', 'a before', 'a before')).toBeNull();
   });
 
-  it('of bytes counts what arrives from now on', async () => {
-    simulator.state.counters.bytesReceived = 100;
-    const struck = lookOutFor({ on: 'bytes', bytes: 50 });
-    simulator.state.counters.bytesReceived = 150;
-    expect(await struck).toBe(true);
+  it('kills others, but nobody who only has the number of one that is gone', async () => {
+    const run = await newRun([{ id: 0, point: 'a before', nth: 1, targets: ['server'] }, { id: 1, point: 'b before', nth: 1, targets: ['receiver', 'worker'] }]);
+    const others = [0, 1].map(() => spawn(process.execPath, ['-e', 'setInterval(() => {}, 1000)']));
+    const ended = others.map((child) => new Promise((resolve) => child.once('exit', (_, signal) => resolve(signal))));
+    await writeFile(crashFiles(run).pid('server'), `${others[0]!.pid} 1`);
+    writePid(crashFiles(run).pid('receiver'), others[1]!.pid!);
+    expect(readPid(crashFiles(run).pid('receiver'))).toEqual([others[1]!.pid]);
+    expect(await pass(run, 'worker-1', 'a before', 'b before')).toBe('SIGKILL');
+    expect(await ended[1]).toBe('SIGKILL');
+    expect(others[0]!.signalCode).toBeNull();
+    others[0]!.kill();
+    expect(await ended[0]).toBe('SIGTERM');
+  });
+});
+
+/** What a run leaves when nothing goes wrong: each document in a job of its own. */
+function soundEvidence(seed: number): Evidence {
+  const plan: CrashPlan = crashPlan(seed);
+  const [batch] = plan.batches as [CrashPlan['batches'][number]];
+  const originals = batch.documents.filter(({ path }) => !path.startsWith('zz-'));
+  const rate = (path: string): number => creditsPerPage[path.split('/')[0] as keyof typeof creditsPerPage];
+  const contents = new Map(originals.map((document) => [sha256(document.marker), { document, sizeBytes: document.sizeBytes, creditsPerPage: rate(document.path) }]));
+  const jobs = originals.map(({ marker, path, pages }, index) => ({
+    id: `job_${index}`, externalId: `batch/${batch.id}/job/${String(index + 1).padStart(5, '0')}`, status: 'completed', creditsDebited: pages * rate(path), creditsReserved: 0,
+    callsAfterEnd: { getJobResult: 1 } as Record<string, number>, documents: [{ sha256: sha256(marker), included: true }],
+  }));
+  const credits = jobs.reduce((sum, { creditsDebited }) => sum + creditsDebited, 0);
+  const counts = { processed: originals.length, duplicate: batch.documents.length - originals.length };
+  const lines = batch.documents.map(({ path }) => ({ source: path, outcome: path.startsWith('zz-') ? 'duplicate' : 'processed' }));
+  const summary = { batchId: batch.id, status: 'completed', documents: batch.documents.length, counts, credits, jobs: { planned: jobs.length } };
+  const manifest = { status: 'completed', credits, counts: { documents: batch.documents.length, ...counts } };
+  return {
+    plan, batch, contents,
+    records: { jobs, debits: Object.fromEntries(originals.map(({ marker, pages }) => [sha256(marker), Array<number>(pages).fill(1)])) },
+    counters: { bytesReceived: originals.reduce((sum, { sizeBytes }) => sum + sizeBytes, 0), requests: {} },
+    archived: [{ summary, manifest, lines, problems: [] }],
+    leftOver: [],
+  } as unknown as Evidence;
+}
+
+const sha256 = (text: string): string => createHash('sha256').update(text).digest('hex');
+
+describe('the invariants', () => {
+  const withCopies = seeds.find((seed) => scenarioOf(seed) === 'signed' && crashPlan(seed).batches[0]!.documents.some(({ path }) => path.startsWith('zz-')))!;
+
+  it('hold for what is sound', () => {
+    expect(broken(soundEvidence(withCopies))).toEqual([]);
   });
 
-  it.each<Moment>([
-    { on: 'request', operation: 'createJob', nth: 1, phase: 'answered' },
-    { on: 'file', path: '/sent/', nth: 1 },
-    { on: 'bytes', bytes: 1 },
-  ])('that was called off does not strike', async (moment) => {
-    const struck = lookOutFor(moment);
-    off.abort();
-    expect(await struck).toBe(false);
-    expect(await createJob('one')).toBe(202);
-    expect(strike).not.toHaveBeenCalled();
+  it.each<[string, (evidence: Evidence) => unknown, RegExp]>([
+    ['a job too many', ({ records: { jobs } }) => jobs.push({ ...jobs[0]!, id: 'job_more', externalId: 'batch/crash-signed/job/00099', documents: [], creditsDebited: 0 }), /remote jobs: \d+ instead of \d+/],
+    ['two jobs for one', ({ records: { jobs } }) => (jobs[1]!.externalId = jobs[0]!.externalId), /there is more than one remote job batch/],
+    ['a job that was made anew', ({ records: { jobs } }) => (jobs[1]!.externalId += '.2'), /was made anew/],
+    ['a job that never ended', ({ records: { jobs } }) => (jobs[0]!.status = 'uploading'), /job job_0 ended as uploading/],
+    ['a content in two jobs', ({ records: { jobs } }) => jobs[1]!.documents.push(jobs[0]!.documents[0]!), /jobs with .*: 2 instead of 1/],
+    ['a content in no job', ({ records: { jobs } }) => jobs[0]!.documents.pop(), /jobs with .*: 0 instead of 1/],
+    ['a content that nobody gave', ({ records: { jobs } }) => (jobs[0]!.documents[0]!.sha256 = 'f'.repeat(64)), /content f+ is in a job and was never given/],
+    ['a page that was paid twice', ({ records: { debits } }) => (Object.values(debits)[0]![0] = 2), /pages paid of .*: \[2,/],
+    ['credits too many', ({ records: { jobs } }) => (jobs[0]!.creditsDebited += 1), /credits debited: /],
+    ['a reservation that stays', ({ records: { jobs } }) => (jobs[0]!.creditsReserved = 5), /credits still reserved: 5 instead of 0/],
+    ['an upload after the end', ({ records: { jobs } }) => (jobs[0]!.callsAfterEnd['putObject'] = 1), /1 calls of putObject after job job_0 had ended/],
+    ['more completions than kills', ({ records: { jobs } }) => (jobs[0]!.callsAfterEnd['completeUploads'] = 9), /9 calls of completeUploads/],
+    ['bytes that never came', ({ counters }) => (counters.bytesReceived = 1), /only 1 of \d+ bytes were received/],
+    ['bytes that came too often', ({ counters }) => (counters.bytesReceived *= 1_000), /bytes were received again, at most/],
+    ['a document without a line', ({ archived }) => archived[0]!.lines.pop(), /documents of the manifest/],
+    ['a document with two lines', ({ archived }) => archived[0]!.lines.push(archived[0]!.lines[0]!), /documents of the manifest/],
+    ['a document that failed', ({ archived }) => (archived[0]!.lines[0]!.outcome = 'failed'), /outcome of .*: \["failed"\] instead of \["processed"\]/],
+    ['another status', ({ archived }) => (archived[0]!.summary.status = 'failed'), /ended as: "failed" instead of "completed"/],
+    ['other counts', ({ archived }) => (archived[0]!.summary.counts = {}), /counts of the summary/],
+    ['a damaged archive', ({ archived }) => archived[0]!.problems.push('hash jobs/00001/result.json is another one'), /verify of crash-signed: hash/],
+    ['working files', ({ leftOver }) => leftOver.push('work/crash-signed/jobs/00001/intent.json'), /was left behind/],
+  ])('notice %s', (_, tamper, problem) => {
+    const evidence = soundEvidence(withCopies);
+    tamper(evidence);
+    expect(broken(evidence).join('\n')).toMatch(problem);
+  });
+
+  it('notice a second project', () => {
+    const evidence = { ...soundEvidence(seeds.find((seed) => scenarioOf(seed) === 'project')!) };
+    evidence.counters.requests['createProject'] = { 202: 2 };
+    expect(broken(evidence)).toEqual(['crash-project: projects created: 2 instead of 1']);
   });
 });
 
 it('refuses what it does not understand', async () => {
-  const crash = promisify(execFile)(process.execPath, ['--import', 'tsx', join(root, 'scripts/crash.ts'), '--seed', 'x']);
-  await expect(crash).rejects.toMatchObject({ code: 1, stderr: 'error: --seed takes a whole number from 0 on\n' });
+  const crash = (...args: string[]): Promise<unknown> => promisify(execFile)(process.execPath, ['--import', 'tsx', join(root, 'scripts/crash.ts'), ...args]);
+  await expect(crash('--seed', 'x')).rejects.toMatchObject({ code: 1, stderr: 'error: --seed takes a whole number from 0 on\n' });
+  await expect(crash('--point', 'x')).rejects.toMatchObject({ code: 1, stderr: 'error: there is no point "x"; --points lists them\n' });
 });

@@ -3,22 +3,30 @@ import type { CreatedJob, JobRef, RemoteJob } from '../contract/activities';
 import { createIntentSchema, remoteJobSchema } from '../contract/archive';
 import type { CreateIntent, PlanLine, RemoteJobFile } from '../contract/archive';
 import type { Limits } from '../contract/batch';
+import { failureTypes } from '../contract/failures';
 import { jobKeys } from '../contract/keys';
 import { externalId, idempotencyKey, jobWorkflowId } from '../contract/messages';
 import { webhookPath } from '../contract/webhook-path';
 import { hasResult, isTerminal } from '../domain/job-state';
+import { ContractError, RejectedError } from '../plangrep/errors';
 import type { Job } from '../plangrep/schemas';
 import type { Store } from '../store';
 import { findJson } from '../store/jsonl';
 import type { Dependencies } from './dependencies';
-import { notYet } from './failure';
+import { giveUp, hasPassed, notYet } from './failure';
 import { saveJobFile } from './job-file';
 import { readJobLines } from './plan';
+import { isUpgrading } from './project';
 
 /** An idempotency key lives for an unstated time; after this long, in ms, the project's jobs are searched before it is used. */
 const intentLifeMs = 3_600_000;
+const dayMs = 24 * 3_600_000;
 /** A job lives for seven days in every documented example (/api-reference/jobs/list-jobs); used only when no job object says. */
-const assumedLifeMs = 7 * 24 * 3_600_000;
+const assumedLifeMs = 7 * dayMs;
+/** What claims to live longer has said nothing: Temporal's timeouts and search attributes end somewhere. */
+const longestLifeMs = 36_525 * dayMs;
+/** So many remote jobs are made for one job at most: an account whose jobs are ended at once would get new ones for a week. */
+const maxGenerations = 10;
 
 type Request = JobRef & { projectId: string };
 type CreateBody = { externalId: string; webhookUrl?: string };
@@ -38,12 +46,13 @@ export async function createJobOnce(deps: Dependencies, request: Request): Promi
   if (!remote) {
     const intent = await readIntent(deps, request);
     const told = isOld(intent) ? await search(deps, request, intent) : await create(deps, request, intent);
-    return answer(deps, request, await saveRemote(deps, request, told, intent.externalId));
+    const life = saneLife(told.job) ?? { createdAt: iso(activityInfo().currentAttemptScheduledTimestampMs), expiresAt: null };
+    return answer(deps, request, await saveRemote(deps, request, told, { externalId: intent.externalId, webhookSecret: null, ...life }));
   }
   if (remote.expiresAt !== null) return answer(deps, request, remote);
   const job = await deps.plangrep.getJob(remote.jobId);
-  const told = { job: { ...job, expiresAt: job.expiresAt ?? assumedEnd(remote.createdAt) }, webhookSecret: null };
-  return answer(deps, request, await saveRemote(deps, request, told, remote.externalId, remote.webhookSecret));
+  const life = saneLife(job) ?? { createdAt: remote.createdAt, expiresAt: assumedEnd(remote.createdAt) };
+  return answer(deps, request, await saveRemote(deps, request, { job, webhookSecret: null }, { ...remote, ...life }));
 }
 
 /** The remote job that was made for this one; null when none is known, or when this job has been closed. */
@@ -82,39 +91,60 @@ const isOld = (intent: CreateIntent): boolean => Date.now() - Date.parse(intent.
 /** Sends what the intent holds, whatever the settings have become: the same key with another body would be a conflict. */
 async function create(deps: Dependencies, request: Request, intent: CreateIntent): Promise<Told> {
   const body = JSON.parse(deps.seal.open(intent.body, jobWorkflowId(request.batchId, request.job))) as CreateBody;
-  const { job, webhookSigningSecret } = await deps.plangrep.createJob(request.projectId, body, { idempotencyKey: intent.idempotencyKey });
-  if (await isUsable(deps, request, intent, job)) return { job, webhookSecret: webhookSigningSecret };
-  return again(`The job made for ${intent.externalId} is ${job.status}`);
+  const call = deps.plangrep.createJob(request.projectId, body, { idempotencyKey: intent.idempotencyKey });
+  const { job, webhookSigningSecret } = await call.catch((error: unknown) => notReady(deps, request, error));
+  // What a mixed-up cache says of another job must not have its documents sent there.
+  if (job.externalId && job.externalId !== intent.externalId) throw new ContractError('The answer to a job’s creation', ['job.externalId: is another job'], { status: 202 });
+  return isUsable(job) ? { job, webhookSecret: webhookSigningSecret } : nextGeneration(deps, request, intent, job);
 }
 
+/** A project that is upgraded while the batch runs takes no jobs meanwhile (/concepts/projects): that is no refusal of this one. */
+async function notReady({ plangrep, settings }: Dependencies, { projectId }: Request, error: unknown): Promise<never> {
+  if (!(error instanceof RejectedError) || error.status !== 409) throw error;
+  const project = await plangrep.getProject(projectId);
+  if (project.status === 'ready' && !isUpgrading(project)) throw error;
+  throw notYet(`Project ${projectId} takes no jobs at the moment: it is ${isUpgrading(project) ? 'being upgraded' : `"${project.status}"`}`, settings.projectPollMs);
+}
+
+/** Several may have the name, since it need not be unique: one that can be used counts, wherever it stands. */
 async function search(deps: Dependencies, request: Request, intent: CreateIntent): Promise<Told> {
+  let ended: Job | null = null;
   for await (const job of deps.plangrep.listJobs(request.projectId)) {
     if (job.externalId !== intent.externalId) continue;
-    if (await isUsable(deps, request, intent, job)) return { job, webhookSecret: null };
-    return again(`The job found for ${intent.externalId} is ${job.status}`);
+    if (isUsable(job) && !(job.expiresAt && hasPassed(job.expiresAt))) return { job, webhookSecret: null };
+    ended ??= job;
   }
+  if (ended) return nextGeneration(deps, request, intent, ended);
   await deps.store.write(jobKeys(request.batchId, request.job).intent, JSON.stringify({ ...intent, at: new Date().toISOString() }));
   return again(`No job was found for ${intent.externalId}`);
 }
 
-/** A job that ended without a result is never used again: the next generation takes its place. */
-async function isUsable(deps: Dependencies, request: Request, { generation }: CreateIntent, job: Job): Promise<boolean> {
-  if (!isTerminal(job.status) || hasResult(job.status)) return true;
+const isUsable = ({ status }: Job): boolean => !isTerminal(status) || hasResult(status);
+
+/** A job that ended without a result is never used again: the next generation takes its place, later and later. */
+async function nextGeneration(deps: Dependencies, request: Request, { generation, externalId: name }: CreateIntent, { status, error }: Job): Promise<never> {
+  const why = error ? `: ${error.code} ${error.message}` : '';
+  if (generation >= maxGenerations) throw giveUp(failureTypes.rejected, `Plangrep ended ${generation} jobs before anything was sent; the last one, ${name}, is ${status}${why}`);
   await writeIntent(deps, request, generation + 1);
-  return false;
+  throw notYet(`The job made for ${name} is ${status}${why}`, generation === 1 ? 1 : 1_000 * 2 ** generation);
 }
 
 function again(message: string): never {
   throw notYet(message, 1);
 }
 
-/** The job's id and its secret become known in one write, so that neither is ever without the other. `sealed`: a secret known before. */
-async function saveRemote(deps: Dependencies, request: Request, { job, webhookSecret }: Told, name: string, sealed: string | null = null): Promise<RemoteJobFile> {
+/** The job's id and its secret become known in one write, so that neither is ever without the other. `known`: how it is called, its life, and a secret known before. */
+async function saveRemote(
+  deps: Dependencies,
+  request: Request,
+  { job, webhookSecret }: Told,
+  { externalId: name, createdAt, expiresAt, webhookSecret: sealed }: Omit<RemoteJobFile, 'jobId' | 'maxFiles' | 'maxBytes'>,
+): Promise<RemoteJobFile> {
   const remote: RemoteJobFile = {
     jobId: job.id,
     externalId: name,
-    createdAt: job.createdAt ?? new Date(activityInfo().currentAttemptScheduledTimestampMs).toISOString(),
-    expiresAt: job.expiresAt ?? null,
+    createdAt,
+    expiresAt,
     maxFiles: job.limits?.maxFiles ?? null,
     maxBytes: job.limits?.maxDeclaredBytes ?? null,
     webhookSecret: webhookSecret === null ? sealed : deps.seal.seal(webhookSecret, jobWorkflowId(request.batchId, request.job)),
@@ -124,7 +154,22 @@ async function saveRemote(deps: Dependencies, request: Request, { job, webhookSe
   return remote;
 }
 
-const assumedEnd = (createdAt: string): string => new Date(Date.parse(createdAt) + assumedLifeMs).toISOString();
+const iso = (ms: number): string => new Date(ms).toISOString();
+const assumedEnd = (createdAt: string): string => iso(Date.parse(createdAt) + assumedLifeMs);
+
+/**
+ * A new job's life as it says; null when it says nothing that can be believed. One that would be over already is told by a clock
+ * that is days off: then its length counts, from now on.
+ */
+function saneLife({ createdAt, expiresAt }: Job): { createdAt: string; expiresAt: string } | null {
+  const now = Date.now();
+  const end = Date.parse(expiresAt ?? '');
+  const toldStart = Date.parse(createdAt ?? '');
+  const start = Number.isNaN(toldStart) ? now : toldStart;
+  const lifeMs = end - start;
+  if (!(lifeMs > 0 && lifeMs <= longestLifeMs)) return null;
+  return end > now ? { createdAt: iso(start), expiresAt: iso(end) } : { createdAt: iso(now), expiresAt: iso(now + lifeMs) };
+}
 
 async function answer({ store }: Dependencies, { batchId, job }: Request, remote: RemoteJobFile): Promise<CreatedJob> {
   if (remote.expiresAt === null) return again(`Job ${remote.jobId} was created; its deadline is not known yet`);

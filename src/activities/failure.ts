@@ -8,6 +8,11 @@ import { AuthError, BusyError, ConflictError, ContractError, CreditError, Plangr
 import { BrokenFileError } from '../store/jsonl';
 import { StoreError } from '../store/store-error';
 
+/**
+ * How often an answer that is JSON and not what is documented, or that leads elsewhere, is asked for again; about a quarter of an hour with
+ * the retry policy. What is no JSON at all, such as a gateway's page, is as good as no answer and is asked for again as long as there is time.
+ */
+const patientAttempts = 20;
 /** Longest message that goes into a history, in characters; the server itself cuts failures at 4 KB. */
 const maxMessage = 1_500;
 const shortened = (message: string): string => (message.length > maxMessage ? `${message.slice(0, maxMessage)} …` : message);
@@ -50,13 +55,23 @@ function fromPlangrep(error: PlangrepError): ApplicationFailure {
   const { message, status, code } = error;
   const details = { status, code };
   if (error instanceof BusyError) return retryable(failureTypes.busy, message, error.retryAfterMs);
-  if (error instanceof TransportError) return retryable(failureTypes.unreachable, message);
+  if (error instanceof TransportError || isDoubtful(error)) return retryable(failureTypes.unreachable, message);
   if (error instanceof CreditError) return expected(failureTypes.insufficientCredit, message, details);
   if (error instanceof AuthError) return giveUp(failureTypes.unauthorized, message, details);
   if (error instanceof ConflictError) return giveUp(failureTypes.idempotencyConflict, message, details);
   if (error instanceof ContractError) return giveUp(failureTypes.contractViolation, message, { ...details, issues: error.issues.slice(0, 20) });
   if (error instanceof RejectedError) return giveUp(saysGone(error) ? failureTypes.notFound : failureTypes.rejected, message, details);
   return retryable(failureTypes.internal, message);
+}
+
+/**
+ * Whether the answer may well be another one next time: it was spoilt on its way, or somebody else gave it. The calls of ours can all be
+ * repeated: what they did before is found. Not so an answer of the storage, or one whose instructions make no sense.
+ */
+function isDoubtful(error: PlangrepError): boolean {
+  if (error.origin !== 'api' || error.status === null) return false;
+  if (error instanceof ContractError) return error.unreadable || attempt() < patientAttempts;
+  return error instanceof RejectedError && error.status < 400 && attempt() < patientAttempts;
 }
 
 /** Storage that does not know a signed URL says nothing about the job. */
@@ -81,7 +96,7 @@ function elsewhereSoon(failure: Error): Error {
   return isAway && attempt() <= offers.count ? noSooner(failure, offers.everyMs) : failure;
 }
 
-/** The same activities, each failing only with what {@link toFailure} makes of the error, and {@link inTime} of that. */
+/** The same activities, each failing only with what {@link toFailure} makes of the error, and {@link inTime} and {@link noLater} of that. */
 export function withFailures<T extends object>(activities: T): T {
   const wrapped = Object.entries(activities).map(([name, run]) => [
     name,
@@ -89,7 +104,8 @@ export function withFailures<T extends object>(activities: T): T {
       try {
         return await (run as (...args: unknown[]) => unknown)(...args);
       } catch (error) {
-        throw inTime(elsewhereSoon(toFailure(error)), (args[0] ?? {}) as Partial<OnRemoteJob>);
+        const request = (args[0] ?? {}) as Partial<OnRemoteJob>;
+        throw noLater(inTime(elsewhereSoon(toFailure(error)), request), request);
       }
     },
   ]);
@@ -107,6 +123,24 @@ function inTime(failure: Error, { remote, warnAt }: Partial<OnRemoteJob>): Error
   }
   if (!warnAt || !hasPassed(warnAt) || !isRetried(failure)) return failure;
   return expected(failureTypes.deadlineNears, `The deadline nears, and this step is not done: ${failure.message}`, { type: failure.type });
+}
+
+/** A wish for patience is not cut to less, in ms. */
+const leastPatienceMs = 10_000;
+
+/**
+ * A wish for patience is cut to half of the time that the step, and its job, have left, and to the next warning. Temporal ends an activity at
+ * once whose next attempt would come too late, and a job that is paid for would be lost over a `Retry-After` of a day.
+ */
+function noLater(failure: Error, { remote, warnAt }: Partial<OnRemoteJob>): Error {
+  if (!isRetried(failure) || failure.type !== failureTypes.busy) return failure;
+  const now = Date.now();
+  const { scheduledTimestampMs, scheduleToCloseTimeoutMs } = activityInfo();
+  const ends = [scheduledTimestampMs + scheduleToCloseTimeoutMs, ...(remote ? [Date.parse(remote.expiresAt)] : [])];
+  const marks = [...ends.map((end) => (end - now) / 2), ...(warnAt ? [Date.parse(warnAt) - now] : [])].filter((ms) => ms > 0);
+  const longestMs = Math.max(leastPatienceMs, Math.ceil(Math.min(...marks)));
+  if (Number(failure.nextRetryDelay ?? 0) <= longestMs) return failure;
+  return ApplicationFailure.create({ type: failure.type, message: failure.message, nextRetryDelay: longestMs });
 }
 
 const isRefusal = (failure: Error): boolean =>

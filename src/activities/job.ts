@@ -14,6 +14,9 @@ import { completionOf } from './upload/completion';
 type JobActivities = Pick<ApiActivities, 'createJob' | 'completeUploads' | 'awaitJob' | 'resumeJob' | 'cancelJob' | 'abandonJob'>;
 type AwaitRequest = Parameters<ApiActivities['awaitJob']>[0];
 
+/** How often a completion may be refused by a job that could take it before that is believed; two minutes at the usual distance of looks. */
+const patientAttempts = 10;
+
 /** Activities that make one remote call for a job: create, complete, read, resume, cancel. */
 export function createJobActivities(deps: Dependencies): JobActivities {
   return {
@@ -36,7 +39,9 @@ async function completeUploads(deps: Dependencies, { batchId, job, remote }: OnR
     if (!(error instanceof RejectedError) || error.status !== 409) throw error;
     // An earlier attempt may have got through: then the job has left the upload window (/api-reference/uploads/complete-uploads).
     const current = await readJob(deps, remote);
-    if (current && takesUploads(current.status)) throw error;
+    if (!current || !takesUploads(current.status)) return;
+    // Or the job has not heard yet of what its storage has taken.
+    throw attempt() < patientAttempts ? notYet(error.message, deps.settings.minPollMs) : error;
   }
 }
 
@@ -102,18 +107,18 @@ async function cancel({ plangrep, store }: Dependencies, ref: JobRef, jobId: str
   try {
     await saveJobFile(store, ref, await plangrep.cancelJob(jobId));
   } catch (error) {
-    // Already terminal, or gone (/api-reference/jobs/cancel-job).
-    if (!(error instanceof RejectedError)) throw error;
+    // Already terminal, or gone (/api-reference/jobs/cancel-job); a redirect says nothing of the kind.
+    if (!(error instanceof RejectedError) || error.status === null || error.status < 400) throw error;
   }
 }
 
-/** A look that can be repeated: a body that makes no sense is no reason to give up a paid job. */
+/** A look that can be repeated: neither a body that makes no sense nor an odd refusal, as a gateway may give it, is a reason to give up a paid job. */
 async function lookAt(deps: Dependencies, request: AwaitRequest): Promise<Job | null> {
   try {
     return await readJob(deps, request.remote);
   } catch (error) {
-    if (error instanceof ContractError) throw notYet(error.message, nextLookMs(deps, request));
     if (isGone(error)) throw giveUp(failureTypes.notFound, `Plangrep does not know job ${request.remote.jobId}, although its deadline has not passed`);
+    if (error instanceof ContractError || error instanceof RejectedError) throw notYet(error.message, nextLookMs(deps, request));
     throw error;
   }
 }

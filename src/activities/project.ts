@@ -68,7 +68,7 @@ export function unknownProject(projects: Project[], wanted: string): string {
 }
 
 /** Pages disagree on what "no upgrade" looks like: null, absent or "none" (/concepts/projects, /api-reference/projects/get-project). */
-function isUpgrading({ runtime }: Project): boolean {
+export function isUpgrading({ runtime }: Project): boolean {
   const status = runtime?.upgradeStatus;
   return status !== undefined && status !== null && status !== 'none';
 }

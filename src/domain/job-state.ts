@@ -12,6 +12,9 @@ export const isTerminal = (status: string): status is TerminalStatus => (termina
 /** Whether files may be sent. A job that is still being set up may not take them yet (/api-reference/jobs/create-job). */
 export const takesUploads = (status: string): boolean => status === 'awaiting_uploads' || status === 'uploading';
 
+/** Whether the upload window is behind a job. A status that nobody knows says nothing about it. */
+export const isPastUploads = (status: string): boolean => isTerminal(status) || status === 'preflighting' || status === 'processing' || status === blockedStatus;
+
 /** Whether a result exists: only these two have one (/api-reference/jobs/get-job-result). */
 export const hasResult = (status: string): boolean => status === 'completed' || status === 'completed_with_errors';
 

@@ -2,20 +2,29 @@ import { z } from 'zod';
 
 /*
  * The rule for everything that comes from the remote side: only ids and statuses are needed. Any other field may be missing,
- * null, of another type (then it is null) or new (then it is kept): a job that was paid for must not be lost over a field
+ * null, of another type or absurd (then it is null) or new (then it is kept): a job that was paid for must not be lost over a field
  * that nobody reads.
  */
-const id = z.string().min(1);
+/** Longest id, status or secret, in characters: they go into histories, which take no more than a few KB. */
+const maxName = 1_000;
+const id = z.string().min(1).max(maxName);
 const text = z.string().nullish().catch(null);
-const amount = z.number().nullish().catch(null);
+const secret = z.string().max(maxName).nullish().catch(null);
+const amount = z.number().min(0).nullish().catch(null);
+const count = z.int().min(0).nullish().catch(null);
+/** A limit that nothing passes is none that was meant. */
+const limit = z.int().min(1).nullish().catch(null);
+
+/** Longest parts of a remote error that are kept, in characters. */
+const longest = { code: 100, message: 2_000 };
 
 /** Anything said as an error object, or as bare text, becomes `{code, message}`; see {@link remoteErrorSchema}. */
 function toRemoteError(value: unknown): { code: string; message: string } | null {
-  if (typeof value === 'string' && value !== '') return { code: /^[\w.:-]{1,100}$/.test(value) ? value : 'unknown', message: value };
+  if (typeof value === 'string' && value !== '') return { code: /^[\w.:-]{1,100}$/.test(value) ? value : 'unknown', message: value.slice(0, longest.message) };
   if (typeof value !== 'object' || value === null) return null;
   const { code, message } = value as { code?: unknown; message?: unknown };
-  const named = typeof code === 'string' || typeof code === 'number' ? String(code) : '';
-  return { code: named || 'unknown', message: typeof message === 'string' ? message : '' };
+  const named = typeof code === 'string' || typeof code === 'number' ? String(code).slice(0, longest.code) : '';
+  return { code: named || 'unknown', message: typeof message === 'string' ? message.slice(0, longest.message) : '' };
 }
 
 /** `error` of a job or a document: null, an object or a text; /api-reference/jobs/get-job. An object without a code gets `unknown`. */
@@ -24,7 +33,7 @@ export const remoteErrorSchema = z.unknown().transform(toRemoteError);
 /** A project; /api-reference/projects/get-project. */
 export const projectSchema = z.looseObject({
   id,
-  status: z.string(),
+  status: z.string().max(maxName),
   name: text,
   projectKind: text,
   runtime: z.looseObject({ status: text, upgradeStatus: text }).nullish().catch(null),
@@ -45,13 +54,13 @@ export const jobFileSchema = z.looseObject({ id: text, fileName: text, status: t
 /** A job, whole or abbreviated to `id` and `status`; /api-reference/jobs/get-job. Unknown statuses are kept: they are not terminal. */
 export const jobSchema = z.looseObject({
   id,
-  status: z.string().min(1),
+  status: id,
   externalId: text,
   projectId: text,
   /** Bounds of this job: bytes over all its registrations, and files. */
-  limits: z.looseObject({ maxFiles: amount, maxDeclaredBytes: amount }).nullish().catch(null),
-  pageCount: amount,
-  successfulPageCount: amount,
+  limits: z.looseObject({ maxFiles: limit, maxDeclaredBytes: limit }).nullish().catch(null),
+  pageCount: count,
+  successfulPageCount: count,
   billing: z.looseObject({ creditsDebited: amount, creditsReserved: amount }).nullish().catch(null),
   files: z.array(jobFileSchema).nullish().catch(null),
   /** Pre-signed, so a secret; never sent a key. */
@@ -70,7 +79,7 @@ export type Job = z.infer<typeof jobSchema>;
 export const jobEnvelopeSchema = z.looseObject({ job: jobSchema });
 const idempotent = z.boolean().nullish().catch(null);
 /** Answer of create; /api-reference/jobs/create-job. */
-export const createdJobSchema = z.looseObject({ job: jobSchema, idempotent, webhookSigningSecret: text });
+export const createdJobSchema = z.looseObject({ job: jobSchema, idempotent, webhookSigningSecret: secret });
 /** Answer of complete; /api-reference/uploads/complete-uploads. */
 export const completedUploadsSchema = z.looseObject({ job: jobSchema, idempotent });
 

@@ -87,7 +87,7 @@ describe('a remote job is created once', () => {
     bench.simulator.state.faults.add({ kind: 'request', operation: 'createJob', after: true, status: 202, body: { job: { id: 'job_short', status: 'awaiting_uploads' } } });
     await expect(create()).rejects.toMatchObject({ type: failureTypes.notYet });
     bench.simulator.state.faults.add({ kind: 'request', operation: 'getJob', status: 200, body: { job: { id: 'job_short', status: 'awaiting_uploads', expiresAt: '2040-01-01T00:00:00Z' } } });
-    expect(await create(2)).toMatchObject({ jobId: 'job_short', expiresAt: '2040-01-01T00:00:00Z' });
+    expect(await create(2)).toMatchObject({ jobId: 'job_short', expiresAt: '2040-01-01T00:00:00.000Z' });
   });
 
   test('a closed job is not created again', async () => {

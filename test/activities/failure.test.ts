@@ -34,6 +34,21 @@ describe('what Temporal is told of an error', () => {
     expect(failure.nonRetryable || nonRetryableTypes.includes(failure.type!)).toBe(gaveUp);
   });
 
+  test.each([
+    ['no JSON at all, however often', new ContractError('x', ['body: not JSON'], { status: 200, unreadable: true }), 5_000, failureTypes.unreachable],
+    ['JSON of another shape, at first', new ContractError('x', ['job: missing'], { status: 200 }), 19, failureTypes.unreachable],
+    ['JSON of another shape, time after time', new ContractError('x', ['job: missing'], { status: 200 }), 20, failureTypes.contractViolation],
+    ['instructions that make no sense', new ContractError('x', ['uploads.0.documentId: missing']), 1, failureTypes.contractViolation],
+    ['a signed URL that is none', new ContractError('x', ['url: not usable'], { origin: 'storage' }), 1, failureTypes.contractViolation],
+    ['a way elsewhere, at first', new RejectedError('x', { status: 302 }), 19, failureTypes.unreachable],
+    ['a way elsewhere, time after time', new RejectedError('x', { status: 302 }), 20, failureTypes.rejected],
+    ['a storage that leads elsewhere', new RejectedError('x', { status: 302, origin: 'storage' }), 1, failureTypes.rejected],
+    ['nothing to do', new RejectedError('x', { code: 'nothing_to_do' }), 1, failureTypes.rejected],
+  ])('an answer that may well be another one next time: %s', async (_what, error, attempt, type) => {
+    const environment = new MockActivityEnvironment({ attempt }, { logger: new DefaultLogger('ERROR') });
+    expect(await environment.run(async () => toFailure(error) as ApplicationFailure)).toMatchObject({ type, message: error.message });
+  });
+
   test('a busy answer is retried when it asked to be', async () => {
     expect((await map(new BusyError('busy', { status: 429, retryAfterMs: 5_000 }))).nextRetryDelay).toBe(5_000);
     expect((await map(new BusyError('busy', { status: 429 }))).nextRetryDelay).toBeUndefined();

@@ -1,5 +1,5 @@
 import fc from 'fast-check';
-import { afterEvent, blockedStatus, hasResult, isTerminal, newWatch, readUntil, takesUploads, terminalStatuses } from '../../src/domain/job-state';
+import { isPastUploads, afterEvent, blockedStatus, hasResult, isTerminal, newWatch, readUntil, takesUploads, terminalStatuses } from '../../src/domain/job-state';
 import type { JobEvent, JobWatch, TerminalStatus } from '../../src/domain/job-state';
 
 test.each([
@@ -91,4 +91,21 @@ test('only a blocked job is resumed, and blocked again it is blocked', () => {
   expect(readUntil(resuming)).toEqual(['blocked', 'working']);
   expect(afterEvent(resuming, { kind: 'read', found: 'blocked' }).phase).toBe('blocked');
   expect(afterEvent(resuming, { kind: 'read', found: 'working' }).phase).toBe('waiting');
+});
+
+test.each([
+  ['provisioning', 'before'],
+  ['pondering', 'before'],
+  ['awaiting_uploads', 'open'],
+  ['uploading', 'open'],
+  ['preflighting', 'behind'],
+  ['blocked_insufficient_credits', 'behind'],
+  ['processing', 'behind'],
+  ['completed', 'behind'],
+  ['completed_with_errors', 'behind'],
+  ['failed', 'behind'],
+  ['cancelled', 'behind'],
+  ['expired', 'behind'],
+])('of a job that is %s the upload window is %s', (status, window) => {
+  expect([takesUploads(status), isPastUploads(status)]).toEqual([window === 'open', window === 'behind']);
 });

@@ -6,7 +6,7 @@ import type { PlanLine, UploadRecord } from '../../contract/archive';
 import { maxBytesPerJob, maxFilesPerJob } from '../../contract/batch';
 import { failureTypes } from '../../contract/failures';
 import { batchKeys, jobKeys } from '../../contract/keys';
-import { takesUploads } from '../../domain/job-state';
+import { isPastUploads, takesUploads } from '../../domain/job-state';
 import { findJson, jsonLines, readJson, readJsonLines } from '../../store/jsonl';
 import type { Dependencies } from '../dependencies';
 import { giveUp, notYet } from '../failure';
@@ -89,8 +89,8 @@ async function requireOpenJob({ plangrep, pace, settings }: Dependencies, { remo
   await pace.wait(cancellationSignal());
   const { status } = await plangrep.getJob(remote.jobId, { signal: cancellationSignal() });
   if (takesUploads(status)) return;
-  if (status === 'provisioning') throw notYet(`Job ${remote.jobId} is being set up`, settings.minPollMs);
-  throw giveUp(failureTypes.rejected, `Job ${remote.jobId} is ${status} and takes no files`);
+  if (isPastUploads(status)) throw giveUp(failureTypes.rejected, `Job ${remote.jobId} is ${status} and takes no files`);
+  throw notYet(status === 'provisioning' ? `Job ${remote.jobId} is being set up` : `Job ${remote.jobId} is ${status}, and takes no files yet`, settings.minPollMs);
 }
 
 async function remoteLimits({ store }: Dependencies, { batchId, job }: Request): Promise<JobUpload['limits']> {

@@ -1,5 +1,5 @@
 import type { PlanLine } from '../../contract/archive';
-import type { RegisterFile } from '../../plangrep/client';
+import type { RegisterFile, UploadInstruction } from '../../plangrep/client';
 import { digestOf, isOurs, settleSent, settleUnsent, watch, withFile } from './job-upload';
 import type { JobUpload } from './job-upload';
 import type { Registration } from './ledger';
@@ -86,11 +86,16 @@ async function register(upload: JobUpload, wanted: Hashed[], pace?: { urlLifeMs:
   const askedAt = Date.now();
   const { uploads } = await deps.plangrep.registerUploads(remote.jobId, fitting.map(toRegisterFile), { signal });
   if (uploads.length !== fitting.length) throw new Error(`Job ${ref.job}: ${fitting.length} files registered, ${uploads.length} instructions came back`);
-  const slice = fitting.map(({ line, sha256 }, index) => ({ seq: line.seq, sha256, sizeBytes: line.sizeBytes ?? 0, instruction: uploads[index]! }));
+  const instructions = uploads.map(believable);
+  const slice = fitting.map(({ line, sha256 }, index) => ({ seq: line.seq, sha256, sizeBytes: line.sizeBytes ?? 0, instruction: instructions[index]! }));
   await watch(upload, { what: 'Writing down a registration', awaits: 'archive' }, () => ledger.register(slice));
-  const ends = uploads.flatMap(({ expiresAt }) => (expiresAt ? Date.parse(expiresAt) - askedAt : []));
+  const ends = instructions.flatMap(({ expiresAt }) => (expiresAt ? Date.parse(expiresAt) - askedAt : []));
   if (pace && ends.length > 0) pace.urlLifeMs = Math.max(1, Math.min(...ends));
 }
+
+/** No URL is born expired: the clocks differ, and only its use will tell. Else every attempt would register anew what it has registered. */
+const believable = (instruction: UploadInstruction): UploadInstruction =>
+  instruction.expiresAt !== null && Date.parse(instruction.expiresAt) - Date.now() <= expiryMarginMs ? { ...instruction, expiresAt: null } : instruction;
 
 const toRegisterFile = ({ line, sha256 }: Hashed): RegisterFile => ({
   fileName: line.fileName,

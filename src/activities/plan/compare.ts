@@ -3,39 +3,40 @@ import { parsePath } from '../../domain/source-path';
 import { hashFile } from '../../hashing';
 import { ahead } from './ahead';
 import { DigestMap } from './digest-map';
-import { openInside, unreadableReason } from './look';
+import { isSettled, openInside, unreadableReason } from './look';
 import type { SourceRoot } from './root';
 import type { DocumentTable } from './table';
 
 /** Files that are open at the same time, hashed or waiting for a thread: enough that small ones behind a large one go on. */
 const filesAhead = 32;
 
-/** What a file was when it was hashed. */
+/** A file's digest, and what the file was when it was hashed. */
 export interface Hashed {
   sha256: string;
-  mtimeMs: number;
-  inode: number;
+  /** Null when it would not show a further change. */
+  state: { mtimeMs: number; inode: number } | null;
 }
 
 /** What planning had to hash, by document. */
 export class Digests {
   private bytes = Buffer.alloc(0);
-  /** Modification time and inode, one after the other. */
+  /** Modification time and inode, one after the other; NaN for none. */
   private states = new Float64Array(0);
   private readonly slots = new Map<number, number>();
 
-  set(document: number, { sha256, mtimeMs, inode }: Hashed): void {
+  set(document: number, { sha256, state }: Hashed): void {
     const slot = this.slots.size;
     if ((slot + 1) * 32 > this.bytes.length) this.grow();
     this.bytes.write(sha256, slot * 32, 'hex');
-    this.states.set([mtimeMs, inode], slot * 2);
+    this.states.set(state ? [state.mtimeMs, state.inode] : [NaN, NaN], slot * 2);
     this.slots.set(document, slot);
   }
 
   get(document: number): Hashed | null {
     const slot = this.slots.get(document);
     if (slot === undefined) return null;
-    return { sha256: this.bytes.toString('hex', slot * 32, slot * 32 + 32), mtimeMs: this.states[slot * 2]!, inode: this.states[slot * 2 + 1]! };
+    const [mtimeMs, inode] = [this.states[slot * 2]!, this.states[slot * 2 + 1]!];
+    return { sha256: this.bytes.toString('hex', slot * 32, slot * 32 + 32), state: Number.isNaN(mtimeMs) ? null : { mtimeMs, inode } };
   }
 
   private grow(): void {
@@ -125,11 +126,15 @@ async function digest(table: DocumentTable, root: SourceRoot, document: number, 
   if ('code' in opened) return opened;
   const { handle, stats } = opened;
   const expected = table.sizes[document]!;
+  // Before it is read: what was settled by then would show a change from now on.
+  const state = isSettled(stats) ? { mtimeMs: stats.mtimeMs, inode: stats.ino } : null;
   try {
     if (stats.size !== expected) return changed(stats.size, expected);
     const { sha256, sizeBytes } = await hashFile(handle.fd, { sizeBytes: expected, ...(signal && { signal }) });
     if (sizeBytes !== expected) return changed(sizeBytes, expected);
-    return { sha256, computed: { sha256, mtimeMs: stats.mtimeMs, inode: stats.ino } };
+    const after = await handle.stat();
+    if (after.size !== expected || after.mtimeMs !== stats.mtimeMs) return { code: 'changed', message: 'changed while it was hashed' };
+    return { sha256, computed: { sha256, state } };
   } catch (error) {
     signal?.throwIfAborted();
     return unreadableReason(root, error);

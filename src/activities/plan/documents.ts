@@ -16,7 +16,7 @@ import type { CountPages } from './count';
 import { DigestMap } from './digest-map';
 import { compileGlob } from './globs';
 import { LineWriter, PackedTable } from './lines';
-import { requireSameRoot } from './root';
+import { requireFilledRoot, requireSameRoot } from './root';
 import { findSkips } from './skips';
 import type { FindElsewhere } from './skips';
 import { openSource } from './source';
@@ -89,6 +89,8 @@ async function prepare(input: BatchInput, options: PlanOptions, source: OpenSour
   const report = (phase: PlanProgress['phase']) => (documents: number) => options.onProgress?.({ phase, documents });
   const limits = jobLimits(input.limits);
   await readSource(table, source, report('reading'));
+  // A mount that went away leaves an empty folder: what was not found in it says nothing.
+  await requireSameRoot(source.root);
   if (table.count === 0 && !input.allowEmpty) throw giveUp(failureTypes.emptySource, source.whyEmpty());
   const fits = (size: number) => unfitReason(size, null, limits) === null;
   const digests = await findDuplicates(table, source.root, { fits, all: findElsewhere !== undefined, signal, onProgress: report('comparing') });
@@ -96,7 +98,7 @@ async function prepare(input: BatchInput, options: PlanOptions, source: OpenSour
   if (options.pages || limits.maxPages !== unlimited || input.maxCredits !== undefined) {
     await countTablePages(table, source.root, { countPages: options.countPages ?? countPages, signal, onProgress: report('counting') });
   }
-  if (table.sawUnreadable) await requireSameRoot(source.root);
+  await (table.sawUnreadable ? requireFilledRoot : requireSameRoot)(source.root);
   report('packing')(table.count);
   const packed = new PackedTable(table, digests, limits);
   const writer = new LineWriter();

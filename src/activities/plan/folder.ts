@@ -4,6 +4,7 @@ import type { Selection } from '../../domain/classify';
 import { pathBytes, pathText } from '../../domain/source-path';
 import type { BytePath } from '../../domain/source-path';
 import type { Candidate } from './candidate';
+import { descriptors } from './descriptors';
 import { DigestMap } from './digest-map';
 import { isInside, lookAt, outsideSource, unreadableReason } from './look';
 import type { Look } from './look';
@@ -74,13 +75,21 @@ export class FolderWalk {
 
   /** The folder's names in the order of their bytes; a rejected document, or nothing, when it cannot be read. */
   private async names(place: Place): Promise<string[] | Candidate | null> {
+    const path = below(this.root, place.real);
     try {
-      return (await readdir(pathBytes(below(this.root, place.real)), { encoding: 'latin1' })).sort();
+      const names = await descriptors.patiently(() => readdir(pathBytes(path), { encoding: 'latin1' }));
+      if (place.real === '' || (await realPath(path)) === path) return names.sort();
+      // It was a folder when it was found, and is a link now: what it leads to may lie anywhere.
+      return this.selectedFolder(place, outsideSource);
     } catch (error) {
       if (place.real === '') throw sourceUnavailable(this.root.path, explain(error));
-      const reason = unreadableReason(this.root, error);
-      return this.options.selection.excludes(pathText(place.path)) ? null : candidateOf(place.path, { state: null, reason });
+      return this.selectedFolder(place, unreadableReason(this.root, error));
     }
+  }
+
+  /** A folder that is not read, unless it is no input. */
+  private selectedFolder({ path }: Place, reason: Reason): Candidate | null {
+    return this.options.selection.excludes(pathText(path)) ? null : candidateOf(path, { state: null, reason });
   }
 
   private async examine(folder: Place, names: string[]): Promise<Finding[]> {

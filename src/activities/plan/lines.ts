@@ -72,6 +72,8 @@ export class PackedTable {
     const fate = this.fate(document);
     const pages = this.table.pages?.[this.table.original(document) ?? document] ?? -1;
     const size = this.table.sizes[document]!;
+    // A state beside a digest says that the one belongs to the other; of a file that was just changed it cannot.
+    const known = hashed && !hashed.state ? { mtimeMs: null, inode: null } : { mtimeMs, inode };
     return {
       seq,
       source,
@@ -81,8 +83,8 @@ export class PackedTable {
       sha256: sha256 ?? hashed?.sha256 ?? null,
       pages: pages < 0 ? null : pages,
       classification,
-      mtimeMs: mtimeMs ?? hashed?.mtimeMs ?? null,
-      inode: inode ?? (hashed && String(hashed.inode)),
+      mtimeMs: known.mtimeMs ?? hashed?.state?.mtimeMs ?? null,
+      inode: known.inode ?? (hashed?.state ? String(hashed.state.inode) : null),
       job: this.jobOf[document] || null,
       reason: reasonOf(fate),
       duplicateOf: fate.kind === 'duplicate' ? this.lineOf[fate.original]! : null,

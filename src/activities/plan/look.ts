@@ -1,11 +1,12 @@
 import { constants } from 'node:fs';
 import type { Stats } from 'node:fs';
-import { access, open, stat } from 'node:fs/promises';
+import { access, lstat, open, stat } from 'node:fs/promises';
 import type { FileHandle } from 'node:fs/promises';
 import type { Reason } from '../../contract/batch';
 import { pathBytes } from '../../domain/source-path';
 import type { BytePath } from '../../domain/source-path';
-import { below, explain, realPath, sourceUnavailable } from './root';
+import { descriptors } from './descriptors';
+import { below, explain, openedPath, realPath, sourceUnavailable } from './root';
 import type { SourceRoot } from './root';
 
 /** A file's state as planning sees it; the upload compares mtime and inode. */
@@ -14,6 +15,15 @@ export interface FileState {
   mtimeMs: number;
   inode: string;
 }
+
+/** Clocks of file systems move in steps of up to 2 s, and that of a file server may be a little behind ours, in ms. */
+const settledAfterMs = 5_000;
+
+/**
+ * Whether a further change of the file would show in its modification time. Just after a change it need not: the next one may fall into the same
+ * step of the clock. One in the future tells nothing either.
+ */
+export const isSettled = ({ mtimeMs }: Pick<FileState, 'mtimeMs'>, now = Date.now()): boolean => now - mtimeMs >= settledAfterMs;
 
 /** A look at a file: its state when it can be told, and why it cannot be sent when it cannot. */
 export interface Look {
@@ -24,22 +34,26 @@ export interface Look {
 /** The reason of a document whose path leaves the source. */
 export const outsideSource: Reason = { code: 'outside_source', message: 'lies outside the source' };
 const notAFile: Reason = { code: 'not_a_file', message: 'is not a regular file' };
+const becameLink: Reason = { code: 'changed', message: 'was replaced by a link while it was opened' };
 const empty: Reason = { code: 'empty', message: 'has no bytes' };
 const readableByAll = constants.S_IRUSR | constants.S_IRGRP | constants.S_IROTH;
 
-// A document's own troubles. Others are the host's, and what they hit can be read later or elsewhere.
-const unreadable = new Set(['ENOENT', 'ENOTDIR', 'EACCES', 'EPERM', 'ELOOP', 'ENAMETOOLONG', 'EIO', 'ENXIO', 'ENODEV', 'EISDIR', 'EINVAL']);
-const sourceLost = new Set(['ESTALE', 'ENOTCONN', 'EHOSTDOWN', 'EHOSTUNREACH', 'ETIMEDOUT', 'ECONNREFUSED', 'ECONNRESET']);
+// Troubles of this process: what they hit can be read later.
+const ofTheProcess = new Set(['EMFILE', 'ENFILE', 'ENOMEM', 'ENOBUFS', 'EAGAIN', 'EINTR', 'EBADF', 'EFAULT', 'ENOSYS']);
+// Troubles of the mount: what they hit can be read later or elsewhere.
+const sourceLost = new Set(['ESTALE', 'ENOTCONN', 'EHOSTDOWN', 'EHOSTUNREACH', 'ENETDOWN', 'ENETUNREACH', 'ETIMEDOUT', 'ECONNREFUSED', 'ECONNRESET', 'ECONNABORTED', 'ESHUTDOWN']);
+// The file system's codes, as opposed to Node's own; those that Node has no name for are "Unknown system error -117".
+const fromSystem = /^(?:E[A-Z0-9]+|Unknown system error .*)$/;
 
 /**
- * The reason that an error of the file system makes for one document. One that vanished after it was found is `unreadable` too:
- * nothing is known of what it held.
+ * The reason that an error of the file system makes for one document: every one that is not known to be trouble of the process or the mount,
+ * since one damaged file must not stop a batch. One that vanished after it was found is `unreadable` too: nothing is known of what it held.
  * @throws SourceUnavailable when the mount is in trouble; the error itself when the process is, as for too many open files
  */
 export function unreadableReason(root: SourceRoot, error: unknown): Reason {
-  const { code = '' } = error as NodeJS.ErrnoException;
+  const { code } = error as { code?: unknown };
+  if (typeof code !== 'string' || !fromSystem.test(code) || ofTheProcess.has(code)) throw error;
   if (sourceLost.has(code)) throw sourceUnavailable(root.path, code);
-  if (!unreadable.has(code)) throw error;
   return { code: 'unreadable', message: `cannot be read: ${explain(error)}` };
 }
 
@@ -76,20 +90,43 @@ export async function lookInside(root: SourceRoot, path: BytePath): Promise<Look
 /** The look of a document whose size the list gives: at nothing. */
 export const lookSpared = (sizeBytes: number): Look => ({ state: null, reason: sizeBytes === 0 ? empty : null });
 
-/** A document's file, open for reading, or why that cannot be. The caller closes the handle. */
-export async function openInside(root: SourceRoot, path: BytePath): Promise<{ handle: FileHandle; stats: Stats; real: BytePath } | Reason> {
+/** An open file of the source: its state, and its path without links. */
+export interface OpenedFile {
+  handle: FileHandle;
+  stats: Stats;
+  real: BytePath;
+}
+
+// Without O_NONBLOCK a pipe would wait for a writer for ever. What was no link a moment ago is opened only if it still is none.
+const openFlags = constants.O_RDONLY | constants.O_NONBLOCK | constants.O_NOFOLLOW;
+
+/**
+ * A document's file, open for reading, or why that cannot be. The caller closes the handle. What is open lies below the root, also when
+ * somebody puts links in the place of its folders at that very moment.
+ */
+export async function openInside(root: SourceRoot, path: BytePath): Promise<OpenedFile | Reason> {
   let handle: FileHandle | null = null;
   try {
     const real = await realPath(below(root, path));
     if (!isInside(root, real)) return outsideSource;
-    // Without O_NONBLOCK a pipe would wait for a writer for ever.
-    handle = await open(pathBytes(real), constants.O_RDONLY | constants.O_NONBLOCK);
+    handle = await descriptors.keep(() => open(pathBytes(real), openFlags));
     const stats = await handle.stat();
-    if (stats.isFile()) return { handle, stats, real };
+    const reason = !(await isOpenInside(root, { handle, stats, real })) ? outsideSource : !stats.isFile() ? notAFile : null;
+    if (reason === null) return { handle, stats, real };
     await handle.close();
-    return notAFile;
+    return reason;
   } catch (error) {
     await handle?.close();
+    if ((error as NodeJS.ErrnoException).code === 'ELOOP' && handle === null && (error as NodeJS.ErrnoException).syscall === 'open') return becameLink;
     return unreadableReason(root, error);
   }
+}
+
+/** Between the resolution of a path and its opening, any of its folders may have become a link. */
+async function isOpenInside(root: SourceRoot, { handle, stats, real }: OpenedFile): Promise<boolean> {
+  const opened = root.opened === null ? null : openedPath(handle);
+  if (opened !== null) return opened.startsWith(`${root.opened}/`);
+  // Where the kernel does not tell, the path must still lead to the same file without a link.
+  const now = await lstat(pathBytes(real));
+  return (await realPath(real)) === real && now.dev === stats.dev && now.ino === stats.ino;
 }

@@ -1,10 +1,13 @@
+import { constants, readlinkSync } from 'node:fs';
 import type { Stats } from 'node:fs';
-import { realpath, stat } from 'node:fs/promises';
+import { open, opendir, realpath, stat } from 'node:fs/promises';
+import type { FileHandle } from 'node:fs/promises';
 import { hostname } from 'node:os';
 import { ApplicationFailure } from '@temporalio/common';
 import { failureTypes } from '../../contract/failures';
 import { fromText, pathBytes } from '../../domain/source-path';
 import type { BytePath } from '../../domain/source-path';
+import { descriptors } from './descriptors';
 
 /** The folder that a source's paths are relative to. */
 export interface SourceRoot {
@@ -14,6 +17,8 @@ export interface SourceRoot {
   named: BytePath;
   /** With every link resolved; never ends with `/`, so the root of all files is the empty string. */
   real: BytePath;
+  /** `real` as the kernel names what is open there; null where it cannot be asked. */
+  opened: BytePath | null;
   device: number;
   inode: number;
 }
@@ -43,7 +48,33 @@ export async function openRoot(path: string): Promise<SourceRoot> {
   const named = fromText(path);
   const { real, stats } = await resolved(path, named);
   if (!stats.isDirectory()) throw sourceUnavailable(path, 'it is not a folder');
-  return { path, named, real: real === '/' ? '' : real, device: stats.dev, inode: stats.ino };
+  return { path, named, real: withoutSlash(real), opened: await openedFolder(path, real), device: stats.dev, inode: stats.ino };
+}
+
+const withoutSlash = (real: BytePath): BytePath => (real === '/' ? '' : real);
+
+async function openedFolder(path: string, real: BytePath): Promise<BytePath | null> {
+  const handle = await descriptors.patiently(() => open(pathBytes(real), constants.O_RDONLY | constants.O_DIRECTORY)).catch((error: unknown) => {
+    throw sourceUnavailable(path, explain(error));
+  });
+  try {
+    const opened = openedPath(handle);
+    return opened && withoutSlash(opened);
+  } finally {
+    await handle.close();
+  }
+}
+
+/**
+ * Where an open file lies now, by the kernel, whatever names led to it: the only answer that nobody can change between a check and its use.
+ * Null where there is no `/proc`. A file that was deleted since has ` (deleted)` behind its path.
+ */
+export function openedPath({ fd }: Pick<FileHandle, 'fd'>): BytePath | null {
+  try {
+    return readlinkSync(`/proc/self/fd/${fd}`, { encoding: 'latin1' });
+  } catch {
+    return null;
+  }
 }
 
 /**
@@ -53,6 +84,20 @@ export async function openRoot(path: string): Promise<SourceRoot> {
 export async function requireSameRoot(root: SourceRoot): Promise<void> {
   const { stats } = await resolved(root.path, root.named);
   if (stats.dev !== root.device || stats.ino !== root.inode) throw sourceUnavailable(root.path, 'it was replaced while it was read');
+}
+
+/**
+ * Documents that are not found say nothing either when their root is there but has nothing in it: that is how a mount looks from a host that
+ * lacks it. @throws SourceUnavailable
+ */
+export async function requireFilledRoot(root: SourceRoot): Promise<void> {
+  await requireSameRoot(root);
+  try {
+    for await (const _ of await descriptors.patiently(() => opendir(pathBytes(root.real || '/')))) return;
+  } catch (error) {
+    throw sourceUnavailable(root.path, explain(error));
+  }
+  throw sourceUnavailable(root.path, 'it is empty. Is it mounted there?');
 }
 
 async function resolved(path: string, named: BytePath): Promise<{ real: BytePath; stats: Stats }> {

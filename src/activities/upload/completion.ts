@@ -27,6 +27,8 @@ async function bodyOf(ledger: Ledger, records: UploadRecord[]): Promise<Complete
   const failed = failedUploads(ledger, records);
   // After form uploads alone, an empty body completes everything stored; ids are named only when something must be left out.
   if (ledger.registrations.size === 0 && failed.length === 0) return {};
+  // Without the id of one that is to be processed, a list of ids would leave it out: rather one too many is processed.
+  if (ledger.registrations.size === 0 && sent.some(({ documentId }) => documentId === null)) return {};
   const body: CompleteUploads = { documentIds: [...new Set(sent.flatMap(({ documentId }) => documentId ?? []))] };
   const direct = [];
   const multipart = [];

@@ -1,11 +1,11 @@
 import { createHash, type Hash } from 'node:crypto';
 import type { PlanLine } from '../../contract/archive';
 import { jobKeys, jobName } from '../../contract/keys';
-import { BodyLengthError } from '../../plangrep/errors';
+import { BodyLengthError, RejectedError } from '../../plangrep/errors';
 import { maxFormBytes, unconfirmedFiles } from '../../plangrep/form';
 import { UnsendableError } from './file';
 import type { SourceFile } from './file';
-import { digestOf, isOurs, onStream, settleSent, withFile } from './job-upload';
+import { digestOf, isOurs, onStream, prove, settleSent, settleUnsent, withFile } from './job-upload';
 import type { JobUpload } from './job-upload';
 import { runPool } from './pool';
 import type { Movement } from './stall';
@@ -23,18 +23,20 @@ export async function uploadForm(upload: JobUpload, lines: PlanLine[]): Promise<
   const arrived = await arrivedNames(upload);
   await runPool(lines, streamsPerJob, async (line) => {
     const sent = upload.ledger.sentDocument(line.seq);
+    if (sent?.changed) return settleUnsent(upload, line, changedReason, { sentAs: sent.documentId });
     if (sent) return settleSent(upload, line, sent.documentId, sent.sha256);
     if (arrived.has(line.fileName)) return settleSent(upload, line, null, await arrivedDigest(upload, line));
-    await withFile(upload, line, async (file) => {
-      if (await isClaimed(upload, line, file)) await sendForm(upload, line, file);
+    await withFile(upload, line, null, async (file) => {
+      const sha256 = await neededDigest(upload, line, file);
+      if (sha256 === null || (await isOurs(upload, line, sha256))) await sendForm(upload, line, file, sha256);
     });
   });
 }
 
-/** A form upload hashes while it sends; a claim needs the digest before. */
-async function isClaimed(upload: JobUpload, line: PlanLine, file: SourceFile): Promise<boolean> {
-  if (upload.claimant === null) return true;
-  return isOurs(upload, line, line.sha256 ?? (await upload.engine.hashing.run(upload, upload.signal, () => digestOf(upload, line, file))));
+/** A form upload hashes while it sends; a claim needs the digest before, and one that a list gives must be right, or Plangrep refuses the request. */
+async function neededDigest(upload: JobUpload, line: PlanLine, file: SourceFile): Promise<string | null> {
+  if (upload.claimant === null && line.sha256 === null) return null;
+  return upload.engine.hashing.run(upload, upload.signal, () => digestOf(upload, line, file));
 }
 
 /** Names of the files that earlier attempts brought to the job; none when this is the first. */
@@ -49,26 +51,30 @@ async function arrivedNames({ deps, ref, remote, signal }: JobUpload): Promise<S
 /** Digest of a file whose form arrived while its answer was lost: without one no later batch knows the content. Null when the file is not what it was. */
 async function arrivedDigest(upload: JobUpload, line: PlanLine): Promise<string | null> {
   let digest: string | null = null;
-  await withFile(upload, line, async (file) => {
+  await withFile(upload, line, null, async (file) => {
     digest = await upload.engine.hashing.run(upload, upload.signal, () => digestOf(upload, line, file));
   });
   return digest;
 }
 
-async function sendForm(upload: JobUpload, line: PlanLine, file: SourceFile): Promise<void> {
+const changedReason = { code: 'changed', message: 'The file changed while it was sent' } as const;
+
+async function sendForm(upload: JobUpload, line: PlanLine, file: SourceFile, sha256: string | null): Promise<void> {
   const { deps, signal } = upload;
   if (file.sizeBytes > maxFileBytes) {
     throw new UnsendableError({ code: 'too_large', message: `A form upload takes files of at most ${maxFileBytes} bytes; use signed uploads` });
   }
   try {
-    await onStream(upload, { line, to: 'Plangrep', pause: () => deps.pace.wait(signal) }, (movement) => postForm(upload, file, movement));
+    await onStream(upload, { line, to: 'Plangrep', pause: () => deps.pace.wait(signal) }, (movement) => postForm(upload, file, { movement, sha256 }));
   } catch (error) {
-    if (error instanceof BodyLengthError) throw new UnsendableError({ code: 'changed', message: 'The file changed while it was sent' });
+    if (error instanceof BodyLengthError) throw new UnsendableError(changedReason);
+    // Plangrep compares with the digest in the form: a refusal may be about the file.
+    if (error instanceof RejectedError && sha256 !== null) await prove(upload, file, sha256);
     throw error;
   }
 }
 
-async function postForm(upload: JobUpload, file: SourceFile, movement: Movement): Promise<void> {
+async function postForm(upload: JobUpload, file: SourceFile, { movement, sha256: known }: { movement: Movement; sha256: string | null }): Promise<void> {
   const { deps, ref, remote, ledger } = upload;
   const { line } = file;
   const hash = createHash('sha256');
@@ -85,9 +91,10 @@ async function postForm(upload: JobUpload, file: SourceFile, movement: Movement)
     throw new UnsendableError({ code: 'remote_error', message: `Plangrep took the request but does not list the file (${answer.status ?? 'no status'})` });
   }
   const documentId = answer.uploads[0]?.documentId ?? null;
-  await file.check();
   const sha256 = hash.digest('hex');
-  await movement.awaiting('archive', ledger.markSent(line.seq, { documentId, etag: null, sha256 }));
+  const changed = (known !== null && known !== sha256) || (await file.hasChanged());
+  await movement.awaiting('archive', ledger.markSent(line.seq, { documentId, etag: null, sha256, ...(changed && { changed }) }));
+  if (changed) throw new UnsendableError(changedReason, documentId);
   settleSent(upload, line, documentId, sha256);
 }
 

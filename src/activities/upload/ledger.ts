@@ -26,12 +26,25 @@ const instructionSchema = z.discriminatedUnion('mode', [
   }),
 ]);
 
-const registrationSchema = z.object({ seq: z.number().int(), sha256: z.string(), sizeBytes: z.number().int(), instruction: instructionSchema });
+const registrationSchema = z.object({
+  seq: z.number().int(),
+  sha256: z.string(),
+  sizeBytes: z.number().int(),
+  /** In which the file was hashed; null when it does not show a change. */
+  state: z.object({ mtimeMs: z.number(), ctimeMs: z.number(), inode: z.string() }).nullish(),
+  instruction: instructionSchema,
+});
 /** A registered document: what Plangrep wants sent where. Holds secrets, so it is stored sealed. */
 export type Registration = z.infer<typeof registrationSchema>;
 
 const sliceSchema = z.array(registrationSchema);
-const sentSchema = z.object({ documentId: z.string().nullable(), etag: z.string().nullable(), sha256: z.string().nullable().default(null) });
+const sentSchema = z.object({
+  documentId: z.string().nullable(),
+  etag: z.string().nullable(),
+  sha256: z.string().nullable().default(null),
+  /** It turned out to have changed meanwhile: it must not be processed. */
+  changed: z.boolean().optional(),
+});
 /** What is kept of a sent document or part. */
 export type Sent = z.infer<typeof sentSchema>;
 

@@ -1,7 +1,7 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import { BodyLengthError, BusyError, needsNewRegistration, RejectedError, TransportError } from '../../plangrep/errors';
 import { UnsendableError, type SourceFile } from './file';
-import { onStream, settleSent, watch, withFile, type JobUpload } from './job-upload';
+import { onStream, prove, settleSent, watch, withFile, type JobUpload } from './job-upload';
 import type { Registration } from './ledger';
 import { runPool } from './pool';
 import type { Hashed } from './signed';
@@ -20,9 +20,9 @@ type Instruction<Mode> = Extract<Registration['instruction'], { mode: Mode }>;
 type Part = Instruction<'multipart'>['parts'][number];
 
 /** Sends one registered document, opening it once. When storage refuses its URL as expired, `registerAgain` gives it another one, or settles it. */
-export async function sendDocument(upload: JobUpload, { line, sha256 }: Hashed, registerAgain: () => Promise<void>): Promise<void> {
+export async function sendDocument(upload: JobUpload, { line, sha256, state }: Hashed, registerAgain: () => Promise<void>): Promise<void> {
   if (upload.records.has(line.seq)) return;
-  await withFile(upload, line, async (file) => {
+  await withFile(upload, line, state, async (file) => {
     for (let refusals = 0; ; refusals += 1) {
       const registration = upload.ledger.registrations.get(line.seq)!;
       const { instruction } = registration;
@@ -30,7 +30,7 @@ export async function sendDocument(upload: JobUpload, { line, sha256 }: Hashed, 
         await (instruction.mode === 'direct_put' ? sendWhole(upload, file, registration, instruction) : sendParts(upload, file, registration, instruction));
         return settleSent(upload, line, instruction.documentId, sha256);
       } catch (error) {
-        await explain(file, error, refusals);
+        await explain(upload, file, { error, refusals, sha256 });
         if (needsNewRegistration(error)) await registerAgain();
         if (upload.records.has(line.seq)) return;
       }
@@ -39,10 +39,10 @@ export async function sendDocument(upload: JobUpload, { line, sha256 }: Hashed, 
 }
 
 /** Passes what is worth another try in place; throws the rest. */
-async function explain(file: SourceFile, error: unknown, refusals: number): Promise<void> {
+async function explain(upload: JobUpload, file: SourceFile, { error, refusals, sha256 }: { error: unknown; refusals: number; sha256: string }): Promise<void> {
   if (error instanceof BodyLengthError) throw new UnsendableError({ code: 'changed', message: 'The file changed while it was sent' });
   if (!(error instanceof RejectedError) || error.origin !== 'storage') throw error;
-  await file.check();
+  await prove(upload, file, sha256);
   if (refusals + 1 >= maxRefusals) {
     throw new UnsendableError({ code: 'remote_error', message: `Storage refused the document ${maxRefusals} times: ${error.message}` });
   }
@@ -52,8 +52,9 @@ function sendWhole(upload: JobUpload, file: SourceFile, { sha256 }: Registration
   return patiently(upload, () =>
     onStream(upload, { line: file.line, to: 'storage' }, async (movement) => {
       const { signal } = movement;
-      if (url !== null) await upload.deps.plangrep.putSigned(url, { headers, body: file.read(movement), sizeBytes: file.sizeBytes, signal });
-      await file.check();
+      const body = (): AsyncGenerator<Buffer> => (file.vouched ? file.read(movement) : file.readProven(movement, sha256));
+      if (url !== null) await upload.deps.plangrep.putSigned(url, { headers, body: body(), sizeBytes: file.sizeBytes, signal });
+      await (file.vouched ? file.prove(movement, sha256) : file.check());
       // The stream goes on only when the record is there, so that a kill has at most one document a stream sent again.
       await movement.awaiting('archive', upload.ledger.markSent(file.line.seq, { documentId, etag: null, sha256 }));
     }),
@@ -66,6 +67,8 @@ async function sendParts(upload: JobUpload, file: SourceFile, registration: Regi
   const sent = new Set((await watch(upload, archive, () => upload.ledger.sentParts(registration))).map(({ partNumber }) => partNumber));
   const missing = parts.filter(({ partNumber }) => !sent.has(partNumber));
   await runPool(missing, streamsPerJob, (part) => patiently(upload, () => sendPart(upload, file, registration, part)));
+  // Parts have no digests of their own, and earlier attempts may have sent some of them.
+  await prove(upload, file, registration.sha256);
   await watch(upload, archive, () => upload.ledger.markSent(line.seq, { documentId, etag: null, sha256: registration.sha256 }));
 }
 

@@ -1,5 +1,6 @@
 import type { PlanLine } from '../../contract/archive';
-import type { RegisterFile, UploadInstruction } from '../../plangrep/client';
+  const instructions = uploads.map(believable);
+  const slice = fitting.map(({ line, sha256, state }, index) => ({ seq: line.seq, sha256, state, sizeBytes: line.sizeBytes ?? 0, instruction: instructions[index]! }));
 import { digestOf, isOurs, settleSent, settleUnsent, watch, withFile } from './job-upload';
 import type { JobUpload } from './job-upload';
 import type { Registration } from './ledger';
@@ -15,6 +16,8 @@ const expiryMarginMs = 30_000;
 export interface Hashed {
   line: PlanLine;
   sha256: string;
+  /** In which the file was hashed; null when it does not show a change. */
+  state: HashedState | null;
 }
 
 /** A document that is hashed, or will be in its turn; null when it was settled instead. */
@@ -48,7 +51,7 @@ async function hashAhead(upload: JobUpload, lines: PlanLine[]): Promise<Ahead[]>
     if (!known) ahead.push({ line, hashed: hash(upload, line) });
     else if (!(await isOurs(upload, line, known.sha256))) continue;
     else if (upload.ledger.sentDocument(line.seq)) settleSent(upload, line, known.instruction.documentId, known.sha256);
-    else ahead.push({ line, hashed: Promise.resolve({ line, sha256: known.sha256 }) });
+    else ahead.push({ line, hashed: Promise.resolve({ line, sha256: known.sha256, state: known.state ?? null }) });
   }
   // A failure is thrown when its document's turn comes.
   for (const { hashed } of ahead) hashed.catch(() => undefined);
@@ -58,9 +61,9 @@ async function hashAhead(upload: JobUpload, lines: PlanLine[]): Promise<Ahead[]>
 async function hash(upload: JobUpload, line: PlanLine): Promise<Hashed | null> {
   let hashed: Hashed | null = null;
   await upload.engine.hashing.run(upload, upload.signal, () =>
-    withFile(upload, line, async (file) => {
+    withFile(upload, line, null, async (file) => {
       const sha256 = await digestOf(upload, line, file);
-      if (await isOurs(upload, line, sha256)) hashed = { line, sha256 };
+      if (await isOurs(upload, line, sha256)) hashed = { line, sha256, state: file.state };
     }),
   );
   return hashed;
@@ -86,8 +89,12 @@ async function register(upload: JobUpload, wanted: Hashed[], pace?: { urlLifeMs:
   const askedAt = Date.now();
   const { uploads } = await deps.plangrep.registerUploads(remote.jobId, fitting.map(toRegisterFile), { signal });
   if (uploads.length !== fitting.length) throw new Error(`Job ${ref.job}: ${fitting.length} files registered, ${uploads.length} instructions came back`);
+<<<<<<< HEAD
   const instructions = uploads.map(believable);
   const slice = fitting.map(({ line, sha256 }, index) => ({ seq: line.seq, sha256, sizeBytes: line.sizeBytes ?? 0, instruction: instructions[index]! }));
+=======
+  const slice = fitting.map(({ line, sha256, state }, index) => ({ seq: line.seq, sha256, state, sizeBytes: line.sizeBytes ?? 0, instruction: uploads[index]! }));
+>>>>>>> 22a82d2 (wip)
   await watch(upload, { what: 'Writing down a registration', awaits: 'archive' }, () => ledger.register(slice));
   const ends = instructions.flatMap(({ expiresAt }) => (expiresAt ? Date.parse(expiresAt) - askedAt : []));
   if (pace && ends.length > 0) pace.urlLifeMs = Math.max(1, Math.min(...ends));
@@ -116,7 +123,7 @@ function withinLimits(upload: JobUpload, wanted: Hashed[]): Hashed[] {
       return true;
     }
     const message = 'The signed URL expired before the document was sent, and the job has no room to register it again';
-    settleUnsent(upload, line, { code: 'remote_error', message }, sha256);
+    settleUnsent(upload, line, { code: 'remote_error', message }, { sha256 });
     return false;
   });
 }

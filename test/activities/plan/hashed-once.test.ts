@@ -16,6 +16,8 @@ beforeEach(async () => {
   bench = await ActivityBench.start();
   for (const name of ['a', 'b']) writeFileSync(join(bench.source, `${name}.pdf`), makePdf({ marker: name }));
   writeFileSync(join(bench.source, 'c.pdf'), makePdf({ sizeBytes: 3_000 }));
+  // Only a file that was not just changed shows its next change in its time.
+  for (const name of ['a', 'b', 'c']) utimesSync(join(bench.source, `${name}.pdf`), 1_000, 1_000);
   hashed.mockClear();
 });
 afterEach(() => bench.stop());
@@ -55,6 +57,12 @@ describe('a job', () => {
     hashed.mockClear();
     const list = writeList([{ path: 'a.pdf', sha256: known.get('a.pdf') }, { path: 'b.pdf', sha256: known.get('b.pdf'), sizeBytes: sizeOf('b.pdf') }]);
     expect(await hashedBy({ source: { list } })).toEqual({ plan: 0, job: 2 });
+  });
+
+  it('hashes a file again that was just changed when planning hashed it: its time would not show another change', async () => {
+    utimesSync(join(bench.source, 'a.pdf'), new Date(), new Date());
+    expect(await hashedBy({})).toEqual({ plan: 2, job: 2 });
+    expect((await bench.records()).every(({ sent }) => sent)).toBe(true);
   });
 
   it('does not send a file that is another since planning hashed it', async () => {

@@ -1,15 +1,27 @@
 import type { JobRef } from '../contract/activities';
-import { jobFileSchema } from '../contract/archive';
+import { jobFileSchema, type JobFile } from '../contract/archive';
 import { jobKeys } from '../contract/keys';
 import type { Job } from '../plangrep/schemas';
 import type { Store } from '../store';
 import { findJson } from '../store/jsonl';
 
-/** Keeps the job as it was last seen in job.json: parsed, and without any URL. */
-export async function saveJobFile(store: Store, { batchId, job }: JobRef, seen: Job): Promise<void> {
-  const key = jobKeys(batchId, job).job;
-  const known = await findJson(store, key, jobFileSchema);
-  const file = {
+/**
+ * Keeps the job as it was last seen in job.json: parsed, and without any URL. Not once the job is closed, nor over what somebody else wrote
+ * meanwhile: an attempt that was given up and wakes later must not take back what the next ones wrote.
+ */
+export async function saveJobFile(store: Store, ref: JobRef, seen: Job): Promise<void> {
+  const keys = jobKeys(ref.batchId, ref.job);
+  for (let written = false; !written; ) {
+    const found = await store.stat(keys.job);
+    const text = JSON.stringify(fileOf(ref, seen, found && (await findJson(store, keys.job, jobFileSchema))));
+    // After the version is known: whoever closes the job from now on changes it.
+    if (await store.stat(keys.documents)) return;
+    written = await (found ? store.replaceIf(keys.job, text, found.version) : store.createIfAbsent(keys.job, text));
+  }
+}
+
+function fileOf({ batchId, job }: JobRef, seen: Job, known: JobFile | null): JobFile {
+  return jobFileSchema.parse({
     job,
     parent: known?.parent ?? null,
     batchId,
@@ -23,6 +35,5 @@ export async function saveJobFile(store: Store, { batchId, job }: JobRef, seen: 
     expiresAt: seen.expiresAt ?? known?.expiresAt ?? null,
     completedAt: seen.completedAt ?? null,
     documents: known?.documents ?? 0,
-  };
-  await store.write(key, JSON.stringify(jobFileSchema.parse(file)));
+  });
 }

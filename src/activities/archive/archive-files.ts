@@ -28,9 +28,13 @@ async function archive(deps: ArchiveRun['deps'], { batchId, job, remote }: Archi
   const survey = await archiveResult(run);
   progress.stage = 'artifacts';
   const missing = await archiveArtifacts(run);
-  await files.writeFiles();
-  // A closed job has its outcomes; nothing would read these records, or clear them away.
-  if (await deps.store.stat(keys.documents)) await deps.store.removeAll(keys.work);
-  else await writeRecords(run, survey, missing);
+  if (await deps.store.stat(keys.documents)) {
+    // A closed job has its list and its outcomes: nothing would read these records, or clear them away, and whoever closed it saw what there was.
+    if (!(await deps.store.stat(keys.files))) await files.writeFiles();
+    await deps.store.removeAll(keys.work);
+  } else {
+    await files.writeFiles();
+    await writeRecords(run, survey, missing);
+  }
   return files.totals;
 }

@@ -2,7 +2,7 @@ import { archivedFileSchema } from '../../contract/archive';
 import type { ArchivedFile } from '../../contract/archive';
 import type { jobKeys } from '../../contract/keys';
 import type { Store } from '../../store';
-import { digestOf } from '../../store/digest';
+import { Digest, digestOf } from '../../store/digest';
 import { BrokenFileError, jsonLines, readJsonLines } from '../../store/jsonl';
 
 /** Names of one job's files in the store. */
@@ -24,6 +24,8 @@ export class ArchivedFiles {
   private readonly present = new Set<string>();
   /** Artifacts that were in the store when this was opened, with their sizes; each until it is looked for. */
   private readonly unseen = new Map<string, number>();
+  /** Files that are there and are not what was written. */
+  private readonly broken = new Set<string>();
   private unsaved: ArchivedFile[] = [];
   private slices = 0;
   /** Paths in files.jsonl; null when it is not there, or says something else of one of them. */
@@ -65,7 +67,7 @@ export class ArchivedFiles {
 
   /**
    * Looks whether a file is there, whole; hashes it when no ledger names it. What came into the store since the beginning counts only
-   * by {@link add}: a look for each of thousands of artifacts would cost as much as many of them.
+   * by {@link write}: a look for each of thousands of artifacts would cost as much as many of them.
    */
   async find(path: string): Promise<ArchivedFile | null> {
     if (this.present.has(path)) return this.known.get(path)!;
@@ -74,7 +76,10 @@ export class ArchivedFiles {
     this.unseen.delete(path);
     if (sizeBytes === undefined) return null;
     const known = this.known.get(path);
-    if (known && known.sizeBytes !== sizeBytes) return null;
+    if (known && known.sizeBytes !== sizeBytes) {
+      this.broken.add(path);
+      return null;
+    }
     if (known) {
       this.present.add(path);
       return known;
@@ -85,7 +90,35 @@ export class ArchivedFiles {
     return this.known.get(path)!;
   }
 
-  /** Notes a file that was written just now. */
+  /**
+   * Writes a file that {@link find} did not find whole, and notes it. What somebody else put there since stays: an attempt that was given up may
+   * still be at work beside this one, and what either has noted must be what lies there.
+   */
+  async write(path: string, content: AsyncIterable<Uint8Array>, options?: { secret?: boolean }): Promise<{ sizeBytes: number; sha256: string }> {
+    const key = `${this.keys.folder}/${path}`;
+    const digest = new Digest();
+    const written = this.broken.has(path)
+      ? await this.store.write(key, content, options)
+      : (await this.store.createIfAbsent(key, digest.through(content), options))
+        ? { sizeBytes: digest.sizeBytes, sha256: digest.hex() }
+        : await this.hashOther(key);
+    this.broken.delete(path);
+    await this.add({ path, ...written });
+    return written;
+  }
+
+  private async hashOther(key: string): Promise<{ sizeBytes: number; sha256: string }> {
+    const digest = await digestOf(this.store, key);
+    if (!digest) throw new BrokenFileError(key, null, 'came and went away while it was archived');
+    return digest;
+  }
+
+  /** Notes that a file is not what was written once, so that {@link write} replaces it. */
+  markBroken(path: string): void {
+    this.broken.add(path);
+  }
+
+  /** Notes a file that is there as it should be. */
   async add(file: ArchivedFile): Promise<void> {
     const before = this.known.get(file.path);
     if (before?.sha256 !== file.sha256 || before.sizeBytes !== file.sizeBytes) this.listed = null;

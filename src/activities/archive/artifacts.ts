@@ -96,14 +96,13 @@ async function downloadAll(run: ArchiveRun, paths: Iterable<string> | AsyncItera
 }
 
 async function archiveArtifact(run: ArchiveRun, path: string): Promise<void> {
-  const { deps, keys, files, progress, remote, signal } = run;
+  const { deps, files, progress, remote, signal } = run;
   const name = artifactFile(path);
   if (await files.find(name)) return;
   const written = await paced(run, async () => {
     const download = await deps.plangrep.getArtifact(remote.jobId, path, { signal });
-    return withDownload(download, 'An artifact', (bytes) => deps.store.write(`${keys.folder}/${name}`, bytes));
+    return withDownload(download, 'An artifact', (bytes) => files.write(name, bytes));
   });
-  await files.add({ path: name, ...written });
   progress.files += 1;
   progress.bytes += written.sizeBytes;
 }

@@ -24,7 +24,8 @@ export async function closeJob(store: Store, request: CloseRequest): Promise<Clo
   const keys = jobKeys(batchId, job);
   if (!(await store.stat(keys.documents))) {
     await accountForFiles(store, keys);
-    await store.write(keys.documents, jsonLines(outcomes(store, keys, request)));
+    // Only if nobody was faster: an attempt that was given up and wakes now finds the working files gone, and would say that nothing was sent.
+    await store.createIfAbsent(keys.documents, jsonLines(outcomes(store, keys, request)));
   }
   const documents = (await readDocuments(store, batchId, job))!;
   await finishJobFile(store, keys, request, documents.length);

@@ -49,19 +49,23 @@ async function archivedSurvey(run: ArchiveRun): Promise<ResultSurvey | null> {
     return await readSurvey(run);
   } catch (error) {
     // Not what was written once: only a new download helps.
-    if (error instanceof NotJsonError) return null;
-    throw error;
+    if (!(error instanceof NotJsonError)) throw error;
+    files.markBroken(resultName);
+    return null;
   }
 }
 
 async function downloadResult(run: ArchiveRun): Promise<ResultSurvey> {
-  const { deps, keys, files, remote, signal } = run;
+  const { deps, files, keys, remote, signal } = run;
   try {
     const download = await paced(run, () => deps.plangrep.getResult(remote.jobId, { signal }));
-    const written = await withDownload(download, 'The result', (checked) =>
-      extractFrom(run, checked, (bytes) => deps.store.write(keys.result, bytes, { secret: true })),
+    await withDownload(download, 'The result', (checked) =>
+      extractFrom(run, checked, async (bytes) => {
+        await files.write(resultName, bytes, { secret: true });
+        // Unread when somebody else's is there already; the extract is made all the same.
+        await readToEnd(bytes);
+      }),
     );
-    await files.add({ path: resultName, ...written });
     await files.save();
   } catch (error) {
     throw error instanceof RejectedError ? await missing(run, error) : damaged(error, run.attempt);

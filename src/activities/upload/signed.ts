@@ -1,6 +1,6 @@
 import type { PlanLine } from '../../contract/archive';
-  const instructions = uploads.map(believable);
-  const slice = fitting.map(({ line, sha256, state }, index) => ({ seq: line.seq, sha256, state, sizeBytes: line.sizeBytes ?? 0, instruction: instructions[index]! }));
+import type { RegisterFile, UploadInstruction } from '../../plangrep/client';
+import type { HashedState } from './file';
 import { digestOf, isOurs, settleSent, settleUnsent, watch, withFile } from './job-upload';
 import type { JobUpload } from './job-upload';
 import type { Registration } from './ledger';
@@ -89,12 +89,8 @@ async function register(upload: JobUpload, wanted: Hashed[], pace?: { urlLifeMs:
   const askedAt = Date.now();
   const { uploads } = await deps.plangrep.registerUploads(remote.jobId, fitting.map(toRegisterFile), { signal });
   if (uploads.length !== fitting.length) throw new Error(`Job ${ref.job}: ${fitting.length} files registered, ${uploads.length} instructions came back`);
-<<<<<<< HEAD
   const instructions = uploads.map(believable);
-  const slice = fitting.map(({ line, sha256 }, index) => ({ seq: line.seq, sha256, sizeBytes: line.sizeBytes ?? 0, instruction: instructions[index]! }));
-=======
-  const slice = fitting.map(({ line, sha256, state }, index) => ({ seq: line.seq, sha256, state, sizeBytes: line.sizeBytes ?? 0, instruction: uploads[index]! }));
->>>>>>> 22a82d2 (wip)
+  const slice = fitting.map(({ line, sha256, state }, index) => ({ seq: line.seq, sha256, state, sizeBytes: line.sizeBytes ?? 0, instruction: instructions[index]! }));
   await watch(upload, { what: 'Writing down a registration', awaits: 'archive' }, () => ledger.register(slice));
   const ends = instructions.flatMap(({ expiresAt }) => (expiresAt ? Date.parse(expiresAt) - askedAt : []));
   if (pace && ends.length > 0) pace.urlLifeMs = Math.max(1, Math.min(...ends));

@@ -27,6 +27,7 @@ test.each<[string, string | string[] | undefined]>([
   ['cut short', vector.slice(0, -2)],
   ['odd length', vector.slice(0, -1)],
   ['longer', `${vector}00`],
+  ['longer by half a byte', `${vector}0`],
   ['one digit changed', vector.replace(/1$/, '2')],
   ['no hex', 'sha256=zz'],
   ['several, none right', 'sha256=00, sha256=11'],
@@ -80,7 +81,10 @@ describe('a scheme of another kind', () => {
     // Computed with: openssl dgst -sha512 -hmac wss_demo -binary webhook.body.json | base64
     const signature = 'fgTas6ipjSg84VgvpKzlwR9g9IeyBBFxpAq/9r+gaDYRCLgAaYlooXnd6+theIvd33TqgpzLQpQ/txx7Pj66lA==';
     expect(signWebhook(secret, body, scheme)).toBe(signature);
-    expect(verifyWebhook({ headers: { 'x-plangrep-signature': signature }, body }, secret, now, scheme)).toBe(true);
+    const verifies = (text: string) => verifyWebhook({ headers: { 'x-plangrep-signature': text }, body }, secret, now, scheme);
+    expect([signature, signature.slice(0, -2)].map(verifies)).toEqual([true, true]);
+    // Other spellings of the same bytes, which lenient decoders take.
+    expect([`${signature.slice(0, -3)}B==`, `${signature.slice(0, -2)}A`, `${signature}=`, `${signature}AAAA`, signature.replace('+', '-')].map(verifies)).toEqual([false, false, false, false, false]);
   });
 });
 
@@ -92,5 +96,22 @@ test('what is signed is accepted, and nothing else', () => {
       fc.pre(!noise.includes(signature));
       expect(verifyWebhook({ headers: { 'x-plangrep-signature': noise }, body: bytes }, signer, now)).toBe(false);
     }),
+  );
+});
+
+const junk = fc.oneof(fc.string(), fc.string({ unit: 'binary' }), fc.constantFrom(vector, `${vector}0`, 'sha256=', ',', ' ', '\t', 'sha256=sha256=', vector.slice(7), vector.toUpperCase()));
+
+test('whatever stands in the headers: nothing is thrown, and only the right signature is one', () => {
+  const scheme: SignatureScheme = { ...defaultScheme, timestamp: { header: 'x-time', separator: '.', toleranceMs: 300_000 } };
+  const headers = fc.record({ signature: fc.oneof(fc.array(junk).map((parts) => parts.join(',')), fc.array(junk), fc.constant(undefined)), time: fc.oneof(junk, fc.array(junk), fc.constant(String(now / 1000))) });
+  fc.assert(
+    fc.property(headers, fc.uint8Array(), ({ signature, time }, bytes) => {
+      const given = [signature ?? []].flat().flatMap((text) => text.split(/[,\s]+/));
+      const untimed = verifyWebhook({ headers: { 'x-plangrep-signature': signature }, body }, secret, now);
+      // In hex of any case.
+      expect(untimed).toBe(given.some((text) => text.startsWith('sha256=') && text.toLowerCase() === vector));
+      expect(verifyWebhook({ headers: { 'x-plangrep-signature': signature, 'x-time': time }, body: bytes }, secret, now, scheme)).toBe(false);
+    }),
+    { numRuns: 500 },
   );
 });

@@ -117,10 +117,10 @@ function pathOf(url: string, prefix: string): string {
 }
 
 function answer({ request, response, isExpectant }: Exchange, { status, text, lingerMs }: { status: number; text: string; lingerMs: number }): void {
-  const isLong = hasMuchLeft(request);
+  const isOpen = hasMuchLeft(request) || (isExpectant && !request.complete);
   const headers = { 'cache-control': 'no-store', ...(status === 503 && { 'retry-after': '10' }), ...(text && { 'content-type': 'text/plain; charset=utf-8', 'content-length': Buffer.byteLength(text) }) };
-  response.writeHead(status, { ...headers, ...((isLong || (isExpectant && !request.complete)) && { connection: 'close' }) });
-  if (!isLong || isExpectant) return void response.end(text);
+  response.writeHead(status, { ...headers, ...(isOpen && { Connection: 'close' }) });
+  if (!isOpen) return void response.end(text);
   response.write(text);
   void passOver(request, lingerMs).then(() => response.end());
 }

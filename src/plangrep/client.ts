@@ -157,7 +157,8 @@ export class PlangrepClient {
     } finally {
       outgoing.destroy();
     }
-    return { etag: headerText(answer, 'etag') };
+    // An empty one is as good as none.
+    return { etag: headerText(answer, 'etag') || null };
   }
 
   /**

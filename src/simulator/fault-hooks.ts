@@ -1,5 +1,6 @@
 import { Readable } from 'node:stream';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { createGzip } from 'node:zlib';
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import type { RequestFault } from './faults';
 import type { SimJob } from './job';
@@ -30,8 +31,8 @@ export function meetFaults(app: FastifyInstance, state: SimulatorState): void {
     if (fault.drop === 'after') return cut(state, operation, request, reply);
     if (fault.truncateBytes !== undefined) return cutShort(reply, payload, fault.truncateBytes);
     if (fault.etag !== undefined) reply.header('etag', fault.etag);
-    if (answersItself(fault) && fault.after) return replaceAnswer(fault, reply);
-    return payload;
+    const answer = answersItself(fault) && fault.after ? replaceAnswer(fault, reply) : payload;
+    return spoilt(fault, reply, answer);
   });
 }
 
@@ -40,10 +41,13 @@ function jobOf(state: SimulatorState, request: FastifyRequest): SimJob | undefin
   return jobId === undefined ? undefined : state.jobs.get(jobId);
 }
 
-/** A fault with no effect but a delay or a stall leaves the answer as it is; one with none at all answers 500. */
+/** Effects that leave the answer what it is, though late or spoilt. */
+const lesserEffects = ['drop', 'truncateBytes', 'etag', 'delayMs', 'stallBytes', 'dripBytesPerSecond', 'lengthOff', 'gzip'] as const;
+
+/** A fault with no other effect but a lesser one leaves the answer as it is; one with none at all answers 500. */
 function answersItself(fault: RequestFault): boolean {
   if (fault.status !== undefined || fault.html || fault.body !== undefined) return true;
-  return fault.drop === undefined && fault.truncateBytes === undefined && fault.etag === undefined && fault.delayMs === undefined && fault.stallBytes === undefined;
+  return lesserEffects.every((effect) => fault[effect] === undefined);
 }
 
 function scripted(fault: RequestFault): { status: number; type: string; body: string } {
@@ -65,6 +69,36 @@ function replaceAnswer(fault: RequestFault, reply: FastifyReply): string {
   return body;
 }
 
+/** An answer of the right content in the wrong form. */
+function spoilt({ gzip, lengthOff, dripBytesPerSecond }: RequestFault, reply: FastifyReply, payload: unknown): unknown {
+  if (gzip === undefined && lengthOff === undefined && dripBytesPerSecond === undefined) return payload;
+  let body = piecesOf(payload);
+  if (gzip) {
+    reply.removeHeader('content-length').header('content-encoding', 'gzip');
+    body = Readable.from(body).pipe(createGzip());
+  } else {
+    const sizeBytes = Array.isArray(body) ? body[0]!.length : Number(reply.getHeader('content-length') ?? 0);
+    if (sizeBytes > 0) reply.header('content-length', sizeBytes + (lengthOff ?? 0));
+  }
+  return Readable.from(dripBytesPerSecond === undefined ? body : drip(body, dripBytesPerSecond), { objectMode: false });
+}
+
+/** The body of an answer: in one piece, or as it is made. */
+const piecesOf = (payload: unknown): Buffer[] | AsyncIterable<Buffer | string> =>
+  typeof payload === 'string' || Buffer.isBuffer(payload) ? [Buffer.from(payload as string)] : (payload as AsyncIterable<Buffer | string>);
+
+/** Ten times a second a little, one byte at least. */
+async function* drip(body: Iterable<Buffer> | AsyncIterable<Buffer | string>, bytesPerSecond: number): AsyncGenerator<Buffer> {
+  const step = Math.max(1, Math.floor(bytesPerSecond / 10));
+  for await (const piece of body) {
+    const bytes = Buffer.from(piece as string);
+    for (let at = 0; at < bytes.length; at += step) {
+      yield bytes.subarray(at, at + step);
+      await sleep((1000 * step) / bytesPerSecond, undefined, { ref: false });
+    }
+  }
+}
+
 function cut(state: SimulatorState, operation: string, request: FastifyRequest, reply: FastifyReply): FastifyReply {
   state.counters.count(operation, 'dropped');
   request.raw.socket.destroy();
@@ -73,7 +107,7 @@ function cut(state: SimulatorState, operation: string, request: FastifyRequest, 
 
 /** The first bytes of an answer that promises all of them; then the connection is cut. */
 function cutShort(reply: FastifyReply, payload: unknown, bytes: number): Readable {
-  const whole = typeof payload === 'string' || Buffer.isBuffer(payload) ? [Buffer.from(payload as string)] : (payload as AsyncIterable<Buffer | string>);
+  const whole = piecesOf(payload);
   if (Array.isArray(whole)) reply.header('content-length', whole[0]!.length);
   return Readable.from(firstBytes(whole, bytes), { objectMode: false });
 }

@@ -39,6 +39,12 @@ const requestFaultSchema = z.strictObject({
   drop: z.enum(['before', 'after']).optional(),
   /** Cuts the connection after this many bytes of the answer's body. */
   truncateBytes: z.number().int().min(1).optional(),
+  /** The body of the answer comes at so many bytes a second, in real time. */
+  dripBytesPerSecond: z.number().gt(0).max(1_000_000_000).optional(),
+  /** `Content-Length` promises so many bytes more than there are, or fewer. */
+  lengthOff: z.number().int().min(-1_000_000_000).max(1_000_000_000).optional(),
+  /** The answer is compressed, though nobody asked for it. */
+  gzip: z.boolean().optional(),
   /** Storage's PUTs: takes about so many bytes of the body, and then no more until the faults are cleared or the connection ends. */
   stallBytes: z.number().int().min(0).optional(),
   /** The ETag of the answer instead of the right one; the body is as it was. */

@@ -13,6 +13,7 @@ export interface ScratchFile {
 export class Scratch {
   #folder: Promise<string> | null = null;
   #files = 0;
+  readonly #left = new Set<ScratchFile>();
 
   /** Where the files are; null as long as there was none. */
   async folder(): Promise<string | null> {
@@ -29,11 +30,14 @@ export class Scratch {
       await handle.close();
       await rm(path, { force: true });
     };
-    return { path, handle, remove: () => (removed ??= remove()) };
+    const file = { path, handle, remove: () => (this.#left.delete(file), (removed ??= remove())) };
+    this.#left.add(file);
+    return file;
   }
 
-  /** Removes everything. */
+  /** Removes everything, also what belongs to uploads that never came to an end. */
   async close(): Promise<void> {
+    await Promise.all([...this.#left].map((file) => file.remove()));
     if (this.#folder !== null) await rm(await this.#folder, { recursive: true, force: true });
     this.#folder = null;
   }

@@ -36,5 +36,7 @@ const collections = new Set(['artifacts', 'registrations', 'sent', 'sent-parts',
 function classBelow(parts: string[], top: string): string {
   const rest = parts[0] === 'jobs' ? parts.slice(2) : parts;
   if (rest.length === 0) return parts.length === 0 ? `${top}/*` : `${top}/*/jobs/*`;
-  return collections.has(rest[0]!) ? `${rest[0]}/*` : rest.join('/').replaceAll(/\d+/g, '*');
+  return collections.has(rest[0]!) ? `${rest[0]}/*` : rest.join('/').replaceAll(uuid, '*').replaceAll(/\d+/g, '*');
 }
+
+const uuid = /[\da-f]{8}(-[\da-f]{4}){3}-[\da-f]{12}/g;

@@ -5,7 +5,7 @@ import type { BatchSummary } from '../../src/client';
 import { transpile } from '../../test/support/transpiled';
 import { runBatch } from './batches';
 import { brokenInvariants } from './invariants';
-import type { CrashPlan, Kill } from './plan';
+import type { BatchPlan, CrashPlan, Kill } from './plan';
 import { Site, type SiteOptions } from './site';
 
 /** How a run went. */
@@ -60,14 +60,20 @@ async function toTheEnd(site: Site, plan: CrashPlan, signal: AbortSignal): Promi
   await site.startWorkers();
   const timed = strikeInTime(site, plan.kills, signal);
   timed.catch(() => undefined);
-  const running = Promise.all(plan.batches.map((batch) => runBatch(site, batch, signal)));
+  const running = runAll(site, plan.batches, signal);
   running.catch(() => undefined);
-  const summaries = await Promise.race([running, site.failure]);
+  const ended = await Promise.race([running, site.failure]);
   const problems: string[] = [];
-  for (const [index, batch] of plan.batches.entries()) {
-    problems.push(...(await brokenInvariants(site, { plan, batch, summaries: summaries[index] as BatchSummary[] })));
-  }
+  for (const { batch, summaries } of ended) problems.push(...(await brokenInvariants(site, { plan, batch, summaries })));
   return problems;
+}
+
+/** All at the same time, but one that lacks credits comes first: credits are the account's, so the others would lack them as well. */
+async function runAll(site: Site, batches: BatchPlan[], signal: AbortSignal): Promise<{ batch: BatchPlan; summaries: BatchSummary[] }[]> {
+  const run = (some: BatchPlan[]): Promise<{ batch: BatchPlan; summaries: BatchSummary[] }[]> =>
+    Promise.all(some.map(async (batch) => ({ batch, summaries: await runBatch(site, batch, signal) })));
+  const poor = await run(batches.filter(({ scenario }) => scenario === 'credits'));
+  return [...poor, ...(await run(batches.filter(({ scenario }) => scenario !== 'credits')))];
 }
 
 /** Kills that wait for no point. */

@@ -5,6 +5,11 @@ import { isCode } from './store-error';
 
 /** Folders of which is remembered that they are ready; forgotten at this number, so that memory stays bounded. */
 const keptFolders = 10_000;
+/**
+ * For how long a folder counts as free of left-overs, in ms. Not for ever: another process, on this host too, may be killed while it writes where
+ * this one has been before, and this one goes on with its work no sooner than Temporal notices.
+ */
+const sweptMs = 20_000;
 
 /** A flush of a folder that has begun, and the one for those who came too late for it. */
 interface Flush {
@@ -19,8 +24,9 @@ interface Flush {
 export class FolderPlaces {
   /** Folders whose own entries in the folders above are on the disk, or will be when the promise is kept. */
   readonly #onDisk = new Map<string, Promise<unknown>>();
-  /** Those that are also free of left-overs. */
+  /** Those that are also free of left-overs, of the last {@link sweptMs}. */
   readonly #swept = new Map<string, Promise<unknown>>();
+  #sweptSince = performance.now();
   readonly #flushes = new Map<string, Flush>();
   /** Folders whose last flush failed: what was put there may not be on the disk. */
   readonly #unflushed = new Set<string>();
@@ -32,6 +38,10 @@ export class FolderPlaces {
 
   /** For a folder that is there. Kept: its left-overs are gone, and it would be there after a power cut. */
   ready(folder: string): Promise<unknown> {
+    if (performance.now() - this.#sweptSince > sweptMs) {
+      this.#swept.clear();
+      this.#sweptSince = performance.now();
+    }
     return remember(this.#swept, folder, () => Promise.all([this.#bringToDisk(folder), sweep(folder)]));
   }
 

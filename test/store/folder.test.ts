@@ -119,6 +119,19 @@ describe('FolderStore', () => {
       expect(await keys('a')).toEqual(['a/b']);
     });
 
+    test('go also from a folder that this process made or swept before, once that is a while ago', async () => {
+      await store.write('a/b', 'x');
+      const dead = temporary(await ownName(await deadPid()));
+      await writeFile(join(root, 'a', dead), 'half');
+      const now = jest.spyOn(performance, 'now').mockReturnValue(performance.now() + 60_000);
+      try {
+        await store.write('a/c', 'x');
+      } finally {
+        now.mockRestore();
+      }
+      expect((await readdir(join(root, 'a'))).sort()).toEqual(['b', 'c']);
+    });
+
     test('a writer killed in the middle leaves nothing that counts', async () => {
       const child = spawn(process.execPath, ['--import', 'tsx', join(__dirname, 'contender.ts'), root, 'stall'], { stdio: ['ignore', 'pipe', 'inherit'] });
       await once(child.stdout, 'data');

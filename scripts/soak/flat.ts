@@ -24,8 +24,8 @@ export interface Allowance {
   growth: number;
 }
 
-/** The least length of what is judged, after the warm-up, in minutes. */
-const leastMinutes = 6;
+/** The least length of what is judged, after the warm-up, in minutes: a process of Node takes some until its memory is what it will be. */
+const leastMinutes = 15;
 
 /** The part of a run that is no measure of the rest: caches fill, the collector finds its size. */
 export const warmUpMinutes = (minutes: number): number => Math.min(10, minutes / 4);

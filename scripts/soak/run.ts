@@ -29,7 +29,7 @@ export interface SoakOptions extends SoakSiteOptions {
 
 const [sampleMs, progressMs] = [15_000, 60_000];
 /** How long a batch may take; at the end a probe of the gate may be all that it waits for. */
-const batchLimitMs = 25 * 60_000;
+const batchLimitMs = 40 * 60_000;
 
 /** Runs batches over real processes for a while, and looks whether all went well. */
 export async function runSoak(options: SoakOptions): Promise<SoakReport> {

@@ -1,3 +1,4 @@
+import fc from 'fast-check';
 import { extractLineSchema } from '../../../src/activities/archive/extract';
 import type { ExtractLine, ExtractedEnd } from '../../../src/activities/archive/extract';
 import { ResultScan } from '../../../src/activities/archive/result-scan';
@@ -120,4 +121,24 @@ describe('ResultScan', () => {
     expect(end.problems).toEqual([]);
     expect(lines.at(-1)).toMatchObject({ documentId: 'doc_1', error: { code: 'unknown', message: '' } });
   });
+});
+
+test('whatever a result holds, its lines are what the archive reads, and nothing but their shape is wrong', async () => {
+  const value = fc.oneof(fc.constantFrom<unknown>(-1, 1.5, 1e300, '', 'x'.repeat(9_000), null, true, [], {}, '\ud800'), fc.jsonValue());
+  const artifacts = fc.oneof(value, fc.array(fc.oneof(value, fc.record({ type: value, url: value, path: value })), { maxLength: 3 }));
+  const document = fc.record({
+    documentId: value, fileName: value, status: value, pageCount: value, successfulPageCount: value, failedPageCount: value, error: value, artifacts,
+    sheets: fc.oneof(value, fc.array(fc.record({ artifacts }), { maxLength: 2 })),
+  });
+  const documents = fc.oneof(value, fc.array(fc.oneof(value, document), { maxLength: 4 }));
+  const usage = fc.oneof(value, fc.record({ creditsDebited: value, drawingCreditsPerPage: value, successfulDrawingPageCount: value }));
+  const result = fc.record({ schemaVersion: value, job: fc.oneof(value, fc.record({ id: value })), usage, documents, evidence: value, warnings: value, errors: fc.oneof(value, fc.array(fc.record({ code: value, message: value, documentId: value }))) });
+  await fc.assert(
+    fc.asyncProperty(fc.oneof({ weight: 5, arbitrary: result }, fc.jsonValue()), fc.integer({ min: 20, max: 5_000 }), async (any, pieceBytes) => {
+      // Each line is checked against its schema as it comes.
+      const { lines } = await scan(any, pieceBytes);
+      for (const line of lines) if (line.kind === 'document') for (const count of [line.pageCount, line.successfulPageCount, line.failedPageCount]) expect(count === null || (Number.isSafeInteger(count) && count >= 0)).toBe(true);
+    }),
+    { numRuns: Number(process.env['ANSWER_RUNS'] ?? 200) },
+  );
 });

@@ -68,11 +68,12 @@ const harmless = new Set(['getJob', 'getJobResult', 'getJobArtifact']);
 /** Calls that end or resume something: one whose answer was lost is made once more, and by then a short job may be over. */
 const repeated = new Set(['completeUploads', 'resumeJob', 'cancelJob']);
 
-function checkLateCalls({ plan, batch, records: { jobs } }: Evidence): string[] {
+function checkLateCalls({ plan, batch, records: { jobs }, counters }: Evidence): string[] {
+  const lost = (operation: string): number => counters.requests[operation]?.['dropped'] ?? 0;
   return jobs.flatMap(({ id, callsAfterEnd }) =>
     Object.entries(callsAfterEnd).flatMap(([operation, times]) => {
       const first = batch.scenario === 'cancel' && operation === 'cancelJob' ? 1 : 0;
-      const allowed = harmless.has(operation) ? Infinity : repeated.has(operation) ? plan.kills.length + first : 0;
+      const allowed = harmless.has(operation) ? Infinity : repeated.has(operation) ? plan.kills.length + first + lost(operation) : 0;
       return times > allowed ? [`${times} calls of ${operation} after job ${id} had ended`] : [];
     }),
   );
@@ -122,13 +123,14 @@ function checkCredits(evidence: Evidence): string[] {
 }
 
 /** A kill costs each stream what it was sending: a part, or a file that is sent whole. */
-function checkBytes({ plan, batch, contents, counters: { bytesReceived } }: Evidence): string[] {
+function checkBytes({ plan, batch, contents, counters: { bytesReceived, requests } }: Evidence): string[] {
   // Elsewhere documents are sent more than once, or not at all.
   if (plan.batches.length > 1 || !['signed', 'form', 'credits'].includes(batch.scenario)) return [];
   const sizes = [...contents.values()].map(({ sizeBytes }) => sizeBytes);
   const piece = batch.upload === 'form' ? Math.max(...sizes) : partBytes;
   const again = bytesReceived - sum(sizes);
-  const most = plan.kills.length * batch.maxConcurrentJobs * streamsPerJob * piece;
+  const lost = sum(['putObject', 'putPart', 'uploadFiles'].flatMap((operation) => ['dropped', '503'].map((outcome) => requests[operation]?.[outcome] ?? 0)));
+  const most = (plan.kills.length * batch.maxConcurrentJobs * streamsPerJob + lost) * piece;
   if (again < 0) return [`only ${bytesReceived} of ${sum(sizes)} bytes were received`];
   return again > most ? [`${again} bytes were received again, at most ${most} may be`] : [];
 }

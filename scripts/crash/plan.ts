@@ -48,6 +48,8 @@ export interface CrashPlan {
   patient: boolean;
   /** Time of a remote job, in ms. */
   jobMs: number;
+  /** Now and then a request to Plangrep is refused, or done without an answer. */
+  rough: boolean;
   kills: Kill[];
 }
 
@@ -70,6 +72,7 @@ export function crashPlan(seed: number, point: string | null = null): CrashPlan 
     workers: dice.of(['one', 'one', 'one', 'two', 'roles'] as const),
     patient: seed % 5 === 4,
     jobMs: dice.of([50, 300, 1_500]),
+    rough: dice.below(4) === 0,
     kills,
   };
 }
@@ -77,7 +80,7 @@ export function crashPlan(seed: number, point: string | null = null): CrashPlan 
 /** All scenarios side by side, and no kill: what passes is what there is. */
 export function recordedPlan(scenarios: readonly Scenario[]): CrashPlan {
   const batches = scenarios.map((scenario) => plannedBatch(scenario, new Dice(`recorded ${scenario}`), `crash-${scenario}`));
-  return { seed: 0, batches, webhooks: true, workers: 'one', patient: true, jobMs: 50, kills: [] };
+  return { seed: 0, batches, webhooks: true, workers: 'one', patient: true, jobMs: 50, rough: false, kills: [] };
 }
 
 const scenariosOf = (point: string): Scenario[] => {

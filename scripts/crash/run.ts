@@ -2,6 +2,7 @@ import { mkdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
 import type { BatchSummary } from '../../src/client';
+import type { FaultOptions } from '../../src/simulator/faults';
 import { transpile } from '../../test/support/transpiled';
 import { runBatch } from './batches';
 import { brokenInvariants } from './invariants';
@@ -56,7 +57,14 @@ export async function runCrash(plan: CrashPlan, options: SiteOptions, signal: Ab
   }
 }
 
+/** Of every twenty requests one is refused and one loses its answer. */
+const roughFaults: FaultOptions[] = [
+  { kind: 'request', status: 503, rate: 0.05, times: 0 },
+  { kind: 'request', drop: 'after', rate: 0.05, times: 0 },
+];
+
 async function toTheEnd(site: Site, plan: CrashPlan, signal: AbortSignal): Promise<string[]> {
+  if (plan.rough) await site.control('faults', { faults: roughFaults });
   await site.startWorkers();
   const timed = strikeInTime(site, plan.kills, signal);
   timed.catch(() => undefined);

@@ -73,7 +73,7 @@ const scenariosOf = ({ batches }: CrashPlan): string => batches.map(({ scenario 
 
 function line({ plan, report, problems }: Outcome): string {
   const [batch] = plan.batches;
-  const shape = `${scenariosOf(plan)}: ${batch!.documents.length} documents, ${batch!.maxConcurrentJobs} jobs at a time, ${plan.workers} workers${plan.webhooks ? ', webhooks' : ''}${plan.patient ? ', patient' : ''}`;
+  const shape = `${scenariosOf(plan)}: ${batch!.documents.length} documents, ${batch!.maxConcurrentJobs} jobs at a time, ${plan.workers} workers${plan.webhooks ? ', webhooks' : ''}${plan.patient ? ', patient' : ''}${plan.rough ? ', rough' : ''}`;
   const result = problems.length === 0 ? 'ok    ' : 'FAILED';
   const time = report ? `, ${Math.round(report.ms / 1000)} s` : '';
   const kills = report?.kills.map(killText).join('; ') || 'none';
@@ -82,8 +82,8 @@ function line({ plan, report, problems }: Outcome): string {
 }
 
 function jsonLine({ plan, report, problems }: Outcome): object {
-  const { seed, workers, webhooks, patient } = plan;
-  return { seed, scenario: scenariosOf(plan), workers, webhooks, patient, ms: report && Math.round(report.ms), kills: report?.kills ?? [], missed: report?.missed ?? plan.kills, problems };
+  const { seed, workers, webhooks, patient, rough } = plan;
+  return { seed, scenario: scenariosOf(plan), workers, webhooks, patient, rough, ms: report && Math.round(report.ms), kills: report?.kills ?? [], missed: report?.missed ?? plan.kills, problems };
 }
 
 function conclude(outcomes: Outcome[], { seed, runs, point, folder, print }: Session): number {

@@ -62,7 +62,7 @@ afterAll(async () => {
   await rm(folder, { recursive: true, force: true });
 });
 
-const planOf = (seed: number, kills: Kill[]): CrashPlan => ({ ...crashPlan(seed), kills, webhooks: true, workers: 'one', patient: false, jobMs: 300 });
+const planOf = (seed: number, kills: Kill[]): CrashPlan => ({ ...crashPlan(seed), kills, webhooks: true, workers: 'one', patient: false, rough: false, jobMs: 300 });
 
 test.each(scenes.map((scene, index) => ({ ...scene, index })))('kill -9 of $name: nothing is lost, doubled or paid twice', async ({ index, kills, seed, scenario }) => {
   const report = await reports[index]!;

@@ -1,4 +1,5 @@
 import { destination as openFile, pino, type DestinationStream, type Logger } from 'pino';
+import { visibleJson } from './domain/visible-text';
 import type { LogLevel, LogMetadata, Logger as SdkLogger } from '@temporalio/common';
 
 /** Fields that hold a secret under any parent; their values never reach a line. */
@@ -28,7 +29,7 @@ export interface LogOptions {
 
 /** A logger that writes JSON lines without secrets: known fields by name, and addresses and tokens wherever they stand. */
 export function createLogger({ level = 'info', to = openFile({ dest: 2, sync: true }) }: LogOptions = {}): Logger {
-  const clean: DestinationStream = { write: (line) => to.write(withoutSecrets(line)) };
+  const clean: DestinationStream = { write: (line) => to.write(visibleJson(withoutSecrets(line))) };
   return pino({ level, base: null, timestamp: pino.stdTimeFunctions.isoTime, redact: { paths, censor: '[secret]' } }, clean);
 }
 

@@ -2,6 +2,7 @@ import { planDocuments } from '../activities/plan';
 import type { Plan } from '../contract/archive';
 import { batchInputSchema, type BatchInput, type Reason } from '../contract/batch';
 import { tooExpensive } from '../domain/plan-cost';
+import { visibleText } from '../domain/visible-text';
 import { closePageCounter } from '../pdf/page-count';
 import { exitCodes } from './exit-codes';
 import type { InputFlags } from './input-flags';
@@ -58,7 +59,7 @@ export async function plan(argument: string, flags: InputFlags, output: Output):
 
 function planText(made: Plan, input: BatchInput, rejections: Rejection[]): string {
   const { documents, rejected, duplicates, jobs, lowerBoundJobs, bytes, pages } = made;
-  const refused = rejections.slice(0, shownRejections).map(({ source, reason }) => `  ${source}: ${reason.message}`);
+  const refused = rejections.slice(0, shownRejections).map(({ source, reason }) => `  ${visibleText(source)}: ${visibleText(reason.message)}`);
   const more = rejected - refused.length;
   return [
     `Plan for ${made.root}; nothing was started.`,

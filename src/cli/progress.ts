@@ -1,5 +1,6 @@
 import { Format, SingleBar } from 'cli-progress';
 import type { BatchSummary } from '../client';
+import { visibleText } from '../domain/visible-text';
 import type { Output } from './output';
 import { counted } from './text';
 
@@ -20,7 +21,7 @@ export function createProgress(output: Output): Progress {
 const shown = ({ status, documentsDone, documents, jobs }: BatchSummary) => ({ status, documentsDone, documents, jobs });
 
 function lineOf({ status, documentsDone, documents, jobs, error }: BatchSummary): string {
-  if (error) return `${status}: ${error.message}`;
+  if (error) return visibleText(`${status}: ${error.message}`);
   if (documents === 0) return status;
   const percent = Math.floor((documentsDone / documents) * 100);
   return `${status}: ${documentsDone} of ${counted(documents, 'document')} (${percent} %), jobs: ${jobs.done} done, ${jobs.open} open`;

@@ -1,4 +1,5 @@
 import type { BatchSummary } from '../client';
+import { visibleText } from '../domain/visible-text';
 import { cureText, reasonText, warningText } from './gate';
 
 const units = ['bytes', 'kB', 'MB', 'GB', 'TB'] as const;
@@ -47,7 +48,7 @@ export function summaryText(summary: BatchSummary, now: Date): string {
     ['retries', summary.retryOf],
     ['archive', summary.archive],
     ['web UI', summary.webUrl],
-    ['error', error && `${error.code}: ${error.message}`],
+    ['error', error && visibleText(`${error.code}: ${error.message}`)],
   ];
   return `Batch ${batchId}: ${status}\n${table(rows)}`;
 }

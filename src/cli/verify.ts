@@ -1,6 +1,7 @@
 import { FolderStore } from '../store/folder';
 import { UnknownBatchError, verifyBatch, type VerifyProgress, type VerifyReport } from '../verify';
 import { batchIdRule, isBatchId } from '../contract/messages';
+import { visibleText } from '../domain/visible-text';
 import { CliError } from './cli-error';
 import { exitCodes } from './exit-codes';
 import type { Output } from './output';
@@ -28,7 +29,7 @@ export async function verify(batchId: string, flags: { archive?: string }, outpu
 
 function reportText(report: VerifyReport): string {
   const { batchId, problems } = report;
-  const found = problems.slice(0, shownProblems).map(({ code, path, message }) => `  ${code.padEnd(10)}  ${path}: ${message}`);
+  const found = problems.slice(0, shownProblems).map(({ code, path, message }) => `  ${code.padEnd(10)}  ${visibleText(path)}: ${visibleText(message)}`);
   const more = problems.length - found.length;
   const read = `${counted(report.documents, 'document')}, ${counted(report.files, 'file')}, ${bytesText(report.bytes)}`;
   const verdict = report.ok ? `Batch ${batchId} is complete and undamaged: ${read}.` : `Batch ${batchId} has ${counted(problems.length, 'problem')}; read ${read}.`;

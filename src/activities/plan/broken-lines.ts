@@ -1,5 +1,6 @@
 import { ApplicationFailure } from '@temporalio/common';
 import { failureTypes } from '../../contract/failures';
+import { visibleText } from '../../domain/visible-text';
 
 /** How many broken lines an error names, and how many characters of each message: a failure should stay below 4 KB. */
 const namedLines = 10;
@@ -17,7 +18,7 @@ export class BrokenLines {
   add(line: number, message: string): void {
     this.count += 1;
     // A parser that works ahead reports its own findings early; the lowest lines are kept.
-    this.first.push({ line, message: message.slice(0, messageLength) });
+    this.first.push({ line, message: visibleText(message).slice(0, messageLength) });
     this.first.sort((a, b) => a.line - b.line).splice(namedLines);
   }
 

@@ -13,7 +13,7 @@ import type { OnRemoteJob, RemoteJob } from '../../src/contract/activities';
 import { uploadRecordSchema, type UploadRecord } from '../../src/contract/archive';
 import { batchInputSchema, type BatchInputOptions } from '../../src/contract/batch';
 import { batchKeys, jobKeys } from '../../src/contract/keys';
-import { PlangrepClient } from '../../src/plangrep/client';
+import { PlangrepClient, type PlangrepClientOptions } from '../../src/plangrep/client';
 import type { SimulatorOptions } from '../../src/simulator/options';
 import { startSimulator, type Simulator } from '../../src/simulator/server';
 import { FolderStore } from '../../src/store/folder';
@@ -52,10 +52,11 @@ export class ActivityBench {
     });
   }
 
-  static async start(options: SimulatorOptions = {}): Promise<ActivityBench> {
+  /** @param client settings of the client that the activities have, such as an address in front of the simulator's */
+  static async start(options: SimulatorOptions = {}, client: (simulator: Simulator) => Promise<Partial<PlangrepClientOptions>> = async () => ({})): Promise<ActivityBench> {
     const [simulator, folder] = await Promise.all([startSimulator({ jobMs: 0, pageMs: 0, ...options }), mkdtemp(join(tmpdir(), 'bench-'))]);
     await mkdir(join(folder, 'source'));
-    const plangrep = new PlangrepClient({ baseUrl: simulator.apiUrl, apiKey: () => simulator.apiKey, version: '0.0.0-test' });
+    const plangrep = new PlangrepClient({ baseUrl: simulator.apiUrl, apiKey: () => simulator.apiKey, version: '0.0.0-test', ...(await client(simulator)) });
     return new ActivityBench(simulator, plangrep, new FolderStore(join(folder, 'archive')), folder);
   }
 

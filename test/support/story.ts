@@ -14,10 +14,11 @@ import { webhookOf } from '../../src/config/webhook';
 import type { Manifest, ManifestLine } from '../../src/contract/archive';
 import { workFolder } from '../../src/contract/keys';
 import { batchWorkflowId } from '../../src/contract/messages';
-import { PlangrepClient } from '../../src/plangrep/client';
+import { PlangrepClient, type PlangrepClientOptions } from '../../src/plangrep/client';
 import type { FaultOptions } from '../../src/simulator/faults';
 import type { SimJob } from '../../src/simulator/job';
 import type { SimulatorOptions } from '../../src/simulator/options';
+import type { Simulator } from '../../src/simulator/server';
 import { Seal } from '../../src/store/seal';
 import { verifyBatch } from '../../src/verify';
 import { startWebhook, type Webhook } from '../../src/webhook';
@@ -43,6 +44,8 @@ export interface StoryOptions {
   webhooks?: boolean;
   /** The Temporal server's. */
   temporal?: LocalTemporalOptions;
+  /** Settings of the client that the activities have, such as an address in front of the simulator's. Default: none but the usual. */
+  client?: (simulator: Simulator) => Partial<PlangrepClientOptions>;
   /** Whether it has workers from its beginning to its end. Default true; else the test runs its own, with the story's activities. */
   workers?: boolean;
 }
@@ -61,13 +64,13 @@ export class Story {
 
   private constructor(readonly stack: Stack) {}
 
-  static async start({ simulator = {}, webhooks = false, temporal = {}, workers = true }: StoryOptions = {}): Promise<Story> {
+  static async start({ simulator = {}, webhooks = false, temporal = {}, client = () => ({}), workers = true }: StoryOptions = {}): Promise<Story> {
     const stack = await Stack.start({ jobMs: 100, ...simulator }, temporal);
     const story = new Story(stack);
     try {
       if (webhooks) await story.#receive();
       story.writeKey(stack.simulator.apiKey);
-      story.#plangrep = new PlangrepClient({ baseUrl: stack.simulator.apiUrl, apiKey: keyFromFile(story.keyFile), version: '0.0.0-test' });
+      story.#plangrep = new PlangrepClient({ baseUrl: stack.simulator.apiUrl, apiKey: keyFromFile(story.keyFile), version: '0.0.0-test', ...client(stack.simulator) });
       if (workers) story.#work();
       return story;
     } catch (error) {

@@ -34,7 +34,7 @@ function faultsOf(batch: BatchPlan): FaultOptions[] {
     case 'project':
       return [{ kind: 'job', externalId, limits: { maxFiles: loweredFiles } }];
     case 'cancel':
-      return [{ kind: 'job', externalId, hold: 'processing', times: 2 }];
+      return [{ kind: 'job', externalId, hold: 'processing', times: 1 }];
     case 'signed':
     case 'form':
     case 'credits':

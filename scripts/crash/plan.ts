@@ -63,13 +63,14 @@ export function crashPlan(seed: number, point: string | null = null): CrashPlan 
   const dice = new Dice(`crash ${seed}`);
   const scenario = point === null ? scenarioOf(seed) : dice.of(scenariosOf(point));
   const points = point === null ? dealtPoints(seed) : [point];
-  const kills = point === null ? plannedKills(dice, scenario, points) : [{ at: { point, nth: 1 }, targets: [ownTarget(point)] }];
+  const workers = dice.of(['one', 'one', 'one', 'two', 'roles'] as const);
+  const kills = point === null ? plannedKills(dice, { scenario, points, workers }) : [{ at: { point, nth: 1 }, targets: [ownTarget(point)] }];
   const atReceiver = kills.some(({ at, targets }) => ('point' in at && isOfReceiver(at.point)) || targets.includes('receiver'));
   return {
     seed,
     batches: [plannedBatch(scenario, dice, `crash-${scenario}`)],
     webhooks: atReceiver || dice.below(3) > 0,
-    workers: dice.of(['one', 'one', 'one', 'two', 'roles'] as const),
+    workers,
     patient: seed % 5 === 4,
     jobMs: dice.of([50, 300, 1_500]),
     rough: dice.below(4) === 0,
@@ -100,9 +101,10 @@ function plannedBatch(scenario: Scenario, dice: Dice, id: string): BatchPlan {
     scenario,
     documents,
     maxFiles,
-    maxConcurrentJobs: 1 + dice.below(4),
+    // While one job is held until the batch is cancelled, others come to their end.
+    maxConcurrentJobs: scenario === 'cancel' ? 2 + dice.below(3) : 1 + dice.below(4),
     upload: scenario === 'form' ? 'form' : 'signed',
-    cancelAfterMs: dice.of([0, 300, 1_000]),
+    cancelAfterMs: dice.of([500, 1_500, 3_000]),
     twin: dice.of(['after', 'beside'] as const),
   };
 }
@@ -122,13 +124,14 @@ function plannedDocuments(dice: Dice, { count, id, oneFolder }: { count: number;
 const ownTarget = (point: string): Target => (isOfReceiver(point) ? 'receiver' : 'worker');
 
 /** Kills at the points that were dealt, and now and then some more: at a random time, or once more while a process starts again. */
-function plannedKills(dice: Dice, scenario: Scenario, points: string[]): Kill[] {
+function plannedKills(dice: Dice, { scenario, points, workers }: Pick<CrashPlan, 'workers'> & { scenario: Scenario; points: string[] }): Kill[] {
   const kills = points.map((point): Kill => {
     const times = passagesOf(point)[scenario] ?? 1;
     const own = ownTarget(point);
     const others: Target[][] = own === 'worker' ? [['server'], ['worker', 'server'], ['worker', 'receiver']] : [['server'], ['worker'], ['receiver', 'server']];
-    // The last passages may not come in a batch of another shape.
-    return { at: { point, nth: 1 + dice.below(Math.min(4, Math.ceil(times / 3))) }, targets: dice.below(4) > 0 ? [own] : dice.of(others) };
+    // The last passages may not come in a batch of another shape, or where two processes share them.
+    const latest = workers === 'two' ? 1 : Math.min(4, Math.ceil(times / 4));
+    return { at: { point, nth: 1 + dice.below(latest) }, targets: dice.below(4) > 0 ? [own] : dice.of(others) };
   });
   const more = dice.below(3);
   for (let index = 0; index < more; index++) kills.push(extraKill(dice));

@@ -22,8 +22,8 @@ export interface CrashReport {
   ms: number;
 }
 
-/** Longer than any number of kills takes; with patience each costs a minute, at most two. */
-const limitMs = { quick: 6 * 60_000, patient: 25 * 60_000 };
+/** Longer than any number of kills takes on a busy machine; with patience each costs a minute, at most two. */
+const limitMs = { quick: 15 * 60_000, patient: 30 * 60_000 };
 
 /** Writes what the killed processes are preloaded with as JavaScript, once for all runs; answers with its path. */
 export async function transpilePreload(folder: string): Promise<string> {

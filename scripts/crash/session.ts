@@ -1,10 +1,9 @@
 import { appendFile, rm } from 'node:fs/promises';
 import { join } from 'node:path';
-import type { Target } from './passages';
-import { crashPlan, killText, type CrashPlan, type Kill } from './plan';
-import { points } from './points';
+import { crashPlan, killText, type CrashPlan } from './plan';
 import { runCrash, type CrashReport } from './run';
 import type { SiteOptions } from './site';
+import { summaryOf } from './sum';
 
 /** Which runs are asked for. */
 export interface Request {
@@ -88,14 +87,10 @@ function jsonLine({ plan, report, problems }: Outcome): object {
 
 function conclude(outcomes: Outcome[], { seed, runs, point, folder, print }: Session): number {
   const failed = outcomes.filter(({ problems }) => problems.length > 0);
-  const kills = outcomes.flatMap(({ report }) => report?.kills ?? []);
-  const of = (target: Target): number => kills.filter(({ targets }) => targets.includes(target)).length;
-  print(`${outcomes.length} of ${runs} runs from seed ${seed} on, ${failed.length} failed`);
-  print(`${kills.length} kills: worker ${of('worker')}, receiver ${of('receiver')}, server ${of('server')}; ${pointsOf(kills).size} of ${points.length} points hit`);
+  print(`From seed ${seed} on, of ${runs} runs that were asked for:`);
+  for (const text of summaryOf(outcomes.map(({ report, problems }) => ({ kills: report?.kills ?? [], problems })))) print(text);
   for (const { plan } of failed) {
     print(`again: npm run crash -- --seed ${plan.seed}${point === null ? '' : ` --point "${point}"`}; what it left: ${join(folder, String(plan.seed))}`);
   }
   return failed.length > 0 ? 1 : 0;
 }
-
-const pointsOf = (kills: Kill[]): Set<string> => new Set(kills.flatMap(({ at }) => ('point' in at ? [at.point] : [])));

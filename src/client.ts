@@ -191,7 +191,9 @@ export class BatchClient {
   async #refuseTaken(batchId: string, input: BatchInput): Promise<void> {
     const taken = await findBatch(this.#client, batchId);
     if (taken?.status.name === 'RUNNING') throw new BatchIdInUseError(batchId, 'running', taken.memo?.['inputSha256'] === inputDigest(input));
-    const restartable = !taken || taken.status.name === 'TERMINATED' || taken.status.name === 'TIMED_OUT';
+    // One that failed before it could write its manifest goes on where it was, once what was in its way is mended.
+    const isOver = taken?.status.name === 'FAILED' && this.#isArchived !== null;
+    const restartable = !taken || isOver || taken.status.name === 'TERMINATED' || taken.status.name === 'TIMED_OUT';
     if (!restartable || (await this.#isArchived?.(batchId))) throw new BatchIdInUseError(batchId, 'finished', false);
   }
 

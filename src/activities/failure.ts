@@ -5,7 +5,9 @@ import type { OnRemoteJob } from '../contract/activities';
 import { failureTypes, nonRetryableTypes } from '../contract/failures';
 import type { FailureType } from '../contract/failures';
 import { AuthError, BusyError, ConflictError, ContractError, CreditError, PlangrepError, RejectedError, TransportError } from '../plangrep/errors';
+import { NotFoundError } from '../store';
 import { BrokenFileError } from '../store/jsonl';
+import { SealError } from '../store/seal';
 import { StoreError } from '../store/store-error';
 
 /**
@@ -15,6 +17,10 @@ import { StoreError } from '../store/store-error';
 const patientAttempts = 20;
 /** Longest message that goes into a history, in characters; the server itself cuts failures at 4 KB. */
 const maxMessage = 1_500;
+/** What to do about a file of ours that is not what was written. */
+const damageAdvice = 'It was changed from outside, or its disk is damaged. Put the file back as it was, if there is a copy; what the batch did not process, plangrep-batch retry takes up.';
+/** What to do about one that is not there. */
+const absenceAdvice = 'It was there before: check that PLANGREP_ARCHIVE names the same folder for all workers and is mounted, or put the file back. This goes on by itself.';
 const shortened = (message: string): string => (message.length > maxMessage ? `${message.slice(0, maxMessage)} …` : message);
 
 /** A failure that no retry can mend. */
@@ -46,8 +52,10 @@ export function toFailure(error: unknown): Error {
   if (cancellationSignal().aborted) return cancellationSignal().reason as Error;
   if (error instanceof PlangrepError) return fromPlangrep(error);
   const message = error instanceof Error ? error.message : String(error);
-  if (error instanceof BrokenFileError) return giveUp(failureTypes.archiveDamaged, message);
+  if (error instanceof BrokenFileError) return giveUp(failureTypes.archiveDamaged, `${message}. ${damageAdvice}`);
+  if (error instanceof SealError && error.isDamage) return giveUp(failureTypes.archiveDamaged, `A sealed working file of ${activityInfo().workflowExecution?.workflowId ?? 'this batch'}: ${message}. ${damageAdvice}`);
   if (error instanceof StoreError) return retryable(failureTypes.archiveUnavailable, `On ${hostname()}: ${message}`);
+  if (error instanceof NotFoundError) return retryable(failureTypes.archiveUnavailable, `On ${hostname()}: ${message}. ${absenceAdvice}`);
   return ApplicationFailure.create({ type: failureTypes.internal, message: shortened(message), ...(error instanceof Error && { cause: error }) });
 }
 

@@ -8,8 +8,15 @@ export const batchFolder = (batchId: string): string => `batches/${batchId}`;
 /** Folder of a batch's working files: intents, sealed registrations, upload ledgers, follow-ups. */
 export const workFolder = (batchId: string): string => `work/${batchId}`;
 
+/** An id from outside as a part of a key, or several: as it is where that is a plain name, else in hex, since it may be anything at all. */
+function partOf(id: string): string {
+  if (/^[A-Za-z0-9_-]{1,100}$/.test(id)) return id;
+  const spelled = Array.from(id, (character) => character.codePointAt(0)!.toString(16).padStart(6, '0')).join('');
+  return (spelled.match(/.{1,180}/g) ?? ['']).map((part) => `~${part}`).join('/');
+}
+
 /** The ledger's entry of a content in a project. */
-export const ledgerKey = (projectId: string, sha256: string): string => `ledger/${projectId}/${sha256.slice(0, 2)}/${sha256}.json`;
+export const ledgerKey = (projectId: string, sha256: string): string => `ledger/${partOf(projectId)}/${sha256.slice(0, 2)}/${sha256}.json`;
 
 /** A job's number as its folder and workflow id spell it: at least five digits. */
 export const jobName = (job: number): string => String(job).padStart(5, '0');

@@ -21,6 +21,12 @@ interface SealKey {
 /** A sealed text cannot be opened, or a key cannot be used. The message holds neither text nor key. */
 export class SealError extends Error {
   override readonly name = 'SealError';
+  /** The text is not what was sealed, here: no key will ever open it. */
+  readonly isDamage: boolean;
+  constructor(message: string, { isDamage = false }: { isDamage?: boolean } = {}) {
+    super(message);
+    this.isDamage = isDamage;
+  }
 }
 
 /**
@@ -60,7 +66,7 @@ export class Seal {
     const bytes = Buffer.from(match?.[2] ?? '', 'base64url');
     // Base64url has several spellings of one value; only the one that was written is taken.
     if (!match || bytes.length < nonceBytes + tagBytes || bytes.toString('base64url') !== match[2]) {
-      throw new SealError('this is not a sealed text of a known format');
+      throw new SealError('this is not a sealed text of a known format', { isDamage: true });
     }
     const candidates = this.#keys.filter((key) => key.id === match[1]);
     if (candidates.length === 0) {
@@ -70,7 +76,7 @@ export class Seal {
       const plain = decrypt(key, bytes, context);
       if (plain !== null) return plain;
     }
-    throw new SealError('the sealed text was changed, or belongs to another place');
+    throw new SealError('the sealed text was changed, or belongs to another place', { isDamage: true });
   }
 
   /** A signature that only holders of the key can make: HMAC-SHA256, 43 characters of base64url. The same text gives the same signature. */

@@ -5,8 +5,9 @@ import { batchKeys, jobKeys } from '../../contract/keys';
 import { hasResult, isTerminal } from '../../domain/job-state';
 import { documentOutcome } from '../../domain/outcome';
 import type { Store } from '../../store';
-import { findJson, jsonLines, jsonText, parseJson, readJsonLines, splitLines } from '../../store/jsonl';
+import { BrokenFileError, findJson, jsonLines, jsonText, parseJson, readJsonLines, splitLines } from '../../store/jsonl';
 import type { LineRange } from '../../store/jsonl';
+import { readJobFile } from '../job-file';
 import { recordProcessed } from '../ledger';
 import { readJobLines } from '../plan';
 import { ArchivedFiles, resultName } from './archived-files';
@@ -45,8 +46,8 @@ async function accountForFiles(store: Store, keys: JobKeys): Promise<void> {
 async function* outcomes(store: Store, keys: JobKeys, request: CloseRequest): AsyncGenerator<DocumentOutcome> {
   const { batchId, job, remote, ending } = request;
   const lines = await readJobLines(store, batchId, job);
-  const uploads = await readUploads(store, keys);
-  const debited = await debitedCredits(store, keys, request);
+  const uploads = await readUploads(store, keys, lines.length).catch((error: unknown) => unknownUploads(lines, request, error));
+  const debited = await debitedCredits(store, request);
   const alone = lines.filter(({ seq }) => couldBeSent(uploads.get(seq))).length === 1;
   const results = ending.kind === 'archived' ? await indexResults(store, keys) : new Map<string, PlacedRecord[]>();
   const seen = new Set<string>();
@@ -66,19 +67,31 @@ async function* outcomes(store: Store, keys: JobKeys, request: CloseRequest): As
 const couldBeSent = (upload: UploadRecord | undefined): boolean => !upload || upload.sent || upload.reason?.code === 'remote_error';
 
 /** What a job that ended without a result was debited, as it said at its end; null when it did not say. */
-async function debitedCredits(store: Store, keys: JobKeys, { remote, ending }: CloseRequest): Promise<number | null> {
+async function debitedCredits(store: Store, request: CloseRequest): Promise<number | null> {
+  const { remote, ending } = request;
   if (ending.kind === 'failed') return ending.creditsDebited;
-  const seen = await findJson(store, keys.job, jobFileSchema);
+  const seen = await readJobFile(store, request);
   const isEnd = ending.kind === 'ended' && seen !== null && seen.jobId === remote?.jobId && seen.status !== null && isTerminal(seen.status) && !hasResult(seen.status);
   return isEnd ? seen.creditsDebited : null;
 }
 
 /** Upload's account by `seq`; none when nothing was sent. */
-async function readUploads(store: Store, keys: JobKeys): Promise<Map<number, UploadRecord>> {
+async function readUploads(store: Store, keys: JobKeys, documents: number): Promise<Map<number, UploadRecord>> {
   const uploads = new Map<number, UploadRecord>();
   if (!(await store.stat(keys.uploads))) return uploads;
   for await (const upload of readJsonLines(store, keys.uploads, uploadRecordSchema)) uploads.set(upload.seq, upload);
+  // It says something of every document; whole lines may be missing.
+  if (uploads.size !== documents) throw new BrokenFileError(keys.uploads, null, `has ${uploads.size} of the job's ${documents} documents`);
   return uploads;
+}
+
+/**
+ * What stands for a damaged account of a job without a result: any document may have been sent, and paid for. With a result only the account
+ * says which document is which, so that the job is closed as one without.
+ */
+function unknownUploads(lines: PlanLine[], { remote, ending }: CloseRequest, error: unknown): Map<number, UploadRecord> {
+  if (!(error instanceof BrokenFileError) || ending.kind === 'archived') throw error;
+  return new Map(lines.map(({ seq, sha256, sizeBytes }) => [seq, { seq, documentId: null, sha256, sizeBytes: sizeBytes ?? 0, sent: remote !== null, reason: null }]));
 }
 
 /** Bytes of results.jsonl whose records are kept; a hundred ordinary documents have a tenth of it. */
@@ -115,7 +128,7 @@ async function readRecords(store: Store, key: string, places: PlacedRecord[]): P
 
 /** job.json as it stays: what was last seen of the remote job, and which job of the batch it is. */
 async function finishJobFile(store: Store, keys: JobKeys, { batchId, job, remote, ending }: CloseRequest, documents: number): Promise<void> {
-  const known = await findJson(store, keys.job, jobFileSchema);
+  const known = await readJobFile(store, { batchId, job });
   const parent = known?.parent ?? (await parentOf(store, { batchId, job }));
   const nothing = { jobId: null, externalId: null, status: null, error: null, creditsDebited: null, pageCount: null, createdAt: null, expiresAt: null, completedAt: null };
   // What was seen of an earlier remote job says nothing about this one.

@@ -1,9 +1,9 @@
-import { jobFileSchema } from '../../contract/archive';
 import type { DocumentOutcome, LedgerEntry } from '../../contract/archive';
-import { jobKeys, ledgerKey } from '../../contract/keys';
+import { ledgerKey } from '../../contract/keys';
 import { mayBePaid } from '../../domain/retry';
 import type { Store } from '../../store';
-import { findJson } from '../../store/jsonl';
+import { BrokenFileError, jsonText } from '../../store/jsonl';
+import { readJobFile } from '../job-file';
 import { runPool } from '../upload/pool';
 import { settleEntry } from './entry';
 
@@ -27,14 +27,21 @@ export async function recordProcessed(
   documents: AsyncIterable<DocumentOutcome> | DocumentOutcome[],
 ): Promise<void> {
   const { projectId, batchId, job } = place;
-  const debited = (await findJson(store, jobKeys(batchId, job).job, jobFileSchema))?.creditsDebited ?? null;
+  const debited = (await readJobFile(store, { batchId, job }))?.creditsDebited ?? null;
   const at = new Date().toISOString();
   await runPool(documents, lanes, async (document) => {
     const { sha256, seq, jobId, documentId, outcome } = document;
     if (sha256 === null || outcome === 'skipped' || outcome === 'duplicate' || !mayBePaid(document, debited)) return;
     const state = outcome === 'processed' ? outcome : 'partial';
     const entry: LedgerEntry = { sha256, state, batchId, job, seq, jobId, documentId, runId: null, paid: true, at };
-    await settleEntry(store, ledgerKey(projectId, sha256), (known) => Promise.resolve(saysMore(entry, known) ? entry : null));
+    const key = ledgerKey(projectId, sha256);
+    try {
+      await settleEntry(store, key, (known) => Promise.resolve(saysMore(entry, known) ? entry : null));
+    } catch (error) {
+      // What a damaged entry said is lost, and this is known for certain.
+      if (!(error instanceof BrokenFileError)) throw error;
+      await store.write(key, jsonText(entry));
+    }
   });
 }
 

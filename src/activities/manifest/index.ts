@@ -1,13 +1,13 @@
 import { cancellationSignal } from '@temporalio/activity';
 import type { ManifestRequest, ManifestTotals, TransferActivities } from '../../contract/activities';
-import { inputFileSchema, manifestSchema, planSchema, type ManifestLine } from '../../contract/archive';
+import { inputFileSchema, manifestSchema, planSchema, type ManifestLine, type Plan } from '../../contract/archive';
 import { batchKeys, workFolder } from '../../contract/keys';
 import { addLine, finalStatus, lostLine, manifestBodyText, manifestText, manifestTotals, missingReason, newTally } from '../../domain/manifest';
 import type { ManifestBody, ManifestTally } from '../../domain/manifest';
 import { JobTree, manifestLines } from '../../domain/manifest-lines';
 import type { Store } from '../../store';
 import { Digest, sha256 } from '../../store/digest';
-import { findJson, jsonLines, readJson } from '../../store/jsonl';
+import { BrokenFileError, findJson, jsonLines, readJson } from '../../store/jsonl';
 import type { Dependencies } from '../dependencies';
 import { withHeartbeat } from '../heartbeat';
 import { Digests, readJobs } from './jobs';
@@ -80,11 +80,22 @@ async function writeLines(store: Store, request: ManifestRequest, digests: Diges
   if (!plan) await store.remove(keys.planLines);
   const tree = plan ? await readJobTree(store, batchId, plan.jobs.length) : new JobTree(0, []);
   const digest = new Digest();
-  const lines = plan ? documentLines(store, request, tree, tally, digest) : [];
+  const lines = plan ? unchanged(documentLines(store, request, tree, tally, digest), () => checkPlan(plan, digest.hex(), keys.planLines)) : [];
   const written = await store.write(keys.manifestLines, jsonLines(lines));
   digests.add(keys.manifestLines, written.sha256);
-  if (plan) digests.add(keys.planLines, digest.hex());
+  if (plan) digests.add(keys.planLines, plan.sha256);
   return { tree, tally };
+}
+
+/** Lines that were cut off or changed since would leave documents out without a word. @throws BrokenFileError */
+function checkPlan(plan: Plan, found: string, key: string): void {
+  if (found !== plan.sha256) throw new BrokenFileError(key, null, `is not the file that plan.json was made with: it has SHA-256 ${found}, and plan.json says ${plan.sha256}`);
+}
+
+/** The same lines; what `check` throws at their end fails them. */
+async function* unchanged(lines: AsyncIterable<ManifestLine>, check: () => void): AsyncGenerator<ManifestLine> {
+  yield* lines;
+  check();
 }
 
 async function* documentLines(store: Store, request: ManifestRequest, tree: JobTree, tally: ManifestTally, digest: Digest): AsyncGenerator<ManifestLine> {

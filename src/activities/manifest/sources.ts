@@ -4,7 +4,8 @@ import { addOutcome, type ManifestTally, type Settled } from '../../domain/manif
 import { JobTree, type PlacedLine } from '../../domain/manifest-lines';
 import { NotFoundError, type Store } from '../../store';
 import type { Digest } from '../../store/digest';
-import { parseJson, readJson, readJsonLines, splitLines } from '../../store/jsonl';
+import { readJobFile } from '../job-file';
+import { BrokenFileError, parseJson, readJson, readJsonLines, splitLines } from '../../store/jsonl';
 
 /** The plan's lines with their offsets; `digest` sees every byte. @throws NotFoundError, BrokenFileError */
 export async function* placedLines(store: Store, batchId: string, digest: Digest): AsyncGenerator<PlacedLine> {
@@ -55,13 +56,22 @@ export async function readOutcomes(store: Store, batchId: string, jobs: number[]
   const settled = new Map<number, Settled>();
   for (const job of jobs) {
     try {
+      let count = 0;
       for await (const outcome of readJsonLines(store, jobKeys(batchId, job).documents, documentOutcomeSchema)) {
+        count += 1;
         addOutcome(tally, job, outcome);
         if (!isWorse(outcome, settled.get(outcome.seq)?.outcome)) settled.set(outcome.seq, { job, outcome });
       }
+      await checkCount(store, batchId, job, count);
     } catch (error) {
       if (!(error instanceof NotFoundError)) throw error;
     }
   }
   return settled;
+}
+
+/** Whole lines may be missing: their documents would be called lost. A job that was never closed does not know how many it has. @throws BrokenFileError */
+async function checkCount(store: Store, batchId: string, job: number, count: number): Promise<void> {
+  const documents = (await readJobFile(store, { batchId, job }))?.documents ?? 0;
+  if (documents > 0 && documents !== count) throw new BrokenFileError(jobKeys(batchId, job).documents, null, `has ${count} of the ${documents} documents that job.json counts`);
 }

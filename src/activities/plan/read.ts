@@ -2,7 +2,7 @@ import { followUpSchema, planLineSchema, planSchema } from '../../contract/archi
 import type { FollowUp, Plan, PlanLine, PlanRange } from '../../contract/archive';
 import { batchKeys } from '../../contract/keys';
 import type { Store } from '../../store';
-import { findJson, parseJson, readJson, splitLines } from '../../store/jsonl';
+import { BrokenFileError, findJson, parseJson, readJson, splitLines } from '../../store/jsonl';
 
 /** Batches of which something is kept in memory, per store: a worker works on a few at a time. */
 const batchesKept = 8;
@@ -62,7 +62,10 @@ export interface PlacedLine {
 export async function readPlacedLines(store: Store, batchId: string, job: number): Promise<PlacedLine[]> {
   const lines: PlacedLine[] = [];
   for (const range of await jobRanges(store, batchId, job)) {
+    const before = lines.length;
     for await (const placed of rangeLines(store, batchId, range)) lines.push(placed);
+    // Whole lines may be missing: those documents would be passed over without a word.
+    if (lines.length - before !== range.documents) throw new BrokenFileError(batchKeys(batchId).planLines, null, `has ${lines.length - before} of the ${range.documents} documents of job ${job} where ${batchKeys(batchId).plan} says they are`);
   }
   return lines;
 }

@@ -4,8 +4,9 @@ import type { UploadRecord } from '../../contract/archive';
 import { jobKeys } from '../../contract/keys';
 import { idempotencyKey } from '../../contract/messages';
 import type { CompleteUploads } from '../../plangrep/client';
-import { readJsonLines } from '../../store/jsonl';
+import { BrokenFileError, readJsonLines } from '../../store/jsonl';
 import type { Dependencies } from '../dependencies';
+import { readJobLines } from '../plan';
 import { Ledger } from './ledger';
 
 /**
@@ -19,6 +20,9 @@ export async function completionOf(
   const ledger = await Ledger.open(deps, { batchId, job });
   const records: UploadRecord[] = [];
   for await (const record of readJsonLines(deps.store, jobKeys(batchId, job).uploads, uploadRecordSchema)) records.push(record);
+  // It says something of every document; one that is not declared would be left out of the job without a word.
+  const { length } = await readJobLines(deps.store, batchId, job);
+  if (records.length !== length) throw new BrokenFileError(jobKeys(batchId, job).uploads, null, `has ${records.length} of the job's ${length} documents`);
   return { body: await bodyOf(ledger, records), idempotencyKey: idempotencyKey('complete', remote.externalId) };
 }
 

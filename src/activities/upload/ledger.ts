@@ -1,4 +1,4 @@
-import { randomUUID } from 'node:crypto';
+import { randomBytes, randomUUID } from 'node:crypto';
 import { z } from 'zod';
 import type { JobRef } from '../../contract/activities';
 import { jobKeys } from '../../contract/keys';
@@ -60,6 +60,9 @@ export interface SentPart {
 /** Longest sealed slice that is read back, in bytes: 100 documents with signed part URLs. */
 const maxSliceBytes = 64 * 1024 * 1024;
 
+/** Room that is asked for before a registration, in bytes a file: more than an instruction for one takes, sealed. */
+const roomBytes = 4 * 1024;
+
 /**
  * What one job has registered and sent, in the store: it survives the process at any moment. A document or part counts as
  * sent once its record is written, and only for the registration it was sent under. Records of documents that end while another
@@ -92,6 +95,17 @@ export class Ledger {
     }
     for await (const { key } of deps.store.list(ledger.keys.sent)) ledger.sent.push(...(await readSent(deps, key)));
     return ledger;
+  }
+
+  /**
+   * Fails when a full disk would lose the answer to a registration: what was registered would count against the job's limits, and after a few
+   * tries its documents would have no room in their own job.
+   */
+  async makeRoom(files: number): Promise<void> {
+    const key = `${this.keys.work}/room-${randomUUID()}`;
+    // Nothing that a file system could store in less.
+    await this.deps.store.write(key, randomBytes(files * roomBytes));
+    await this.deps.store.remove(key);
   }
 
   /** Keeps a slice's instructions before its first byte is sent. */

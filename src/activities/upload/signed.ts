@@ -85,6 +85,7 @@ async function register(upload: JobUpload, wanted: Hashed[], pace?: { urlLifeMs:
   const { deps, ref, remote, ledger, signal } = upload;
   const fitting = withinLimits(upload, wanted);
   if (fitting.length === 0) return;
+  await watch(upload, { what: 'Making room for a registration', awaits: 'archive' }, () => ledger.makeRoom(fitting.length));
   await deps.pace.wait(signal);
   const askedAt = Date.now();
   const { uploads } = await deps.plangrep.registerUploads(remote.jobId, fitting.map(toRegisterFile), { signal });

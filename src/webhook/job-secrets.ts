@@ -33,7 +33,10 @@ export class JobSecrets {
    */
   async passes(workflowId: string, check: (secret: string) => boolean): Promise<boolean> {
     const fits = (secret: string | null): boolean => secret === null || check(secret);
-    return fits(await this.#get(workflowId, knownMs)) || fits(await this.#get(workflowId, unknownMs));
+    const known = await this.#get(workflowId, knownMs);
+    if (fits(known)) return true;
+    const fresh = await this.#get(workflowId, unknownMs);
+    return fresh !== known && fits(fresh);
   }
 
   async #get(workflowId: string, maxAgeMs: number): Promise<string | null> {

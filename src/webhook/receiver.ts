@@ -48,8 +48,6 @@ export interface ReceiverLimits {
 }
 
 const defaultLimits: ReceiverLimits = { headersMs: 10_000, requestMs: 15_000, silentMs: 30_000, lingerMs: 1_000, connections: 1_000, checkMs: 1_000 };
-/** Longer than the minute that proxies keep a connection, so that none is closed under a request. */
-const keepAliveMs = 75_000;
 /** Connections that the kernel holds until they are accepted; it may hold fewer. */
 const backlog = 4_096;
 
@@ -78,9 +76,11 @@ interface Exchange {
  */
 export function createReceiver(options: ReceiverOptions): Server {
   const { headersMs, requestMs, silentMs, lingerMs, connections: most, checkMs } = { ...defaultLimits, ...options.limits };
-  const timeouts = { headersTimeout: headersMs, requestTimeout: requestMs, keepAliveTimeout: keepAliveMs, connectionsCheckingInterval: checkMs };
+  const timeouts = { headersTimeout: headersMs, requestTimeout: requestMs, connectionsCheckingInterval: checkMs };
   const server = createServer({ ...timeouts, maxHeaderSize: 16 * 1024 });
   server.timeout = silentMs;
+  // Node accepts one connection a turn of its loop, and first serves all it has: requests one after another on a few connections would keep everybody else waiting.
+  server.maxRequestsPerSocket = 1;
   const receiver: Receiver = { ...options, shares: new Shares(), connections: new Connections(server, affordable(most), options.onDropped), lingerMs };
   server.on('request', (request, response) => void serve(receiver, { request, response, isExpectant: false }));
   // Nobody is asked to send a body before his address proves to be ours.
@@ -118,8 +118,8 @@ function pathOf(url: string, prefix: string): string {
 
 function answer({ request, response, isExpectant }: Exchange, { status, text, lingerMs }: { status: number; text: string; lingerMs: number }): void {
   const isOpen = hasMuchLeft(request) || (isExpectant && !request.complete);
-  const headers = { 'cache-control': 'no-store', ...(status === 503 && { 'retry-after': '10' }), ...(text && { 'content-type': 'text/plain; charset=utf-8', 'content-length': Buffer.byteLength(text) }) };
-  response.writeHead(status, { ...headers, ...(isOpen && { Connection: 'close' }) });
+  const headers = { Connection: 'close', 'cache-control': 'no-store', ...(status === 503 && { 'retry-after': '10' }), ...(text && { 'content-type': 'text/plain; charset=utf-8', 'content-length': Buffer.byteLength(text) }) };
+  response.writeHead(status, headers);
   if (!isOpen) return void response.end(text);
   response.write(text);
   void passOver(request, lingerMs).then(() => response.end());

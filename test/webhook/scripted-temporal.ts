@@ -10,6 +10,8 @@ export class ScriptedTemporal {
   readonly signals: ({ workflowId: string } & WebhookNews)[] = [];
   describes = 0;
   up = true;
+  /** Set: workflows can be looked at, but not told. */
+  deaf = false;
   /** Set: signals wait for it. */
   held: Promise<void> | null = null;
   /** Signals that have come, whatever became of them. */
@@ -37,6 +39,7 @@ export class ScriptedTemporal {
     this.attempts += 1;
     await this.held;
     await this.#answer(null);
+    if (this.deaf) throw new Error('8 RESOURCE_EXHAUSTED\n\u001b[31mnamespace rate limit');
     if (this.closed.has(workflowId)) throw new WorkflowNotFoundError('workflow execution already completed', workflowId, undefined);
     this.signals.push({ workflowId, ...news });
   }

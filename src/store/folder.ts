@@ -7,7 +7,7 @@ import { FolderLocks, type Locked } from './folder-lock';
 import { FolderPlaces } from './folder-places';
 import { FolderReader, versionOf, type ByteRange } from './folder-read';
 import { prune, removeBelow } from './folder-remove';
-import { fullCodes, isTemporary, outdate, stage, type Staged } from './folder-staging';
+import { fullCodes, isTemporary, outdate, stage, sweep, type Staged } from './folder-staging';
 import { NotFoundError, type Content, type Store, type StoredObject } from './index';
 import { InvalidKeyError, keyParts } from './key';
 import { isCode, storeError } from './store-error';
@@ -146,6 +146,10 @@ export class FolderStore implements Store {
       await removeBelow(folder, this.#places);
       await prune(folder, this.#places);
     });
+  }
+
+  tidy(prefix: string): Promise<void> {
+    return sweep(this.#path(prefix));
   }
 
   /**

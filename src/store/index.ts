@@ -47,6 +47,11 @@ export interface Store {
   remove(key: string): Promise<void>;
   /** Removes every object below `prefix`. */
   removeAll(prefix: string): Promise<void>;
+  /**
+   * Removes what writers that were killed left half-written right below `prefix`, no object itself. A write does that in its own place; this is for a place
+   * where all has been written. A driver that leaves nothing lacks it.
+   */
+  tidy?(prefix: string): Promise<void>;
 }
 
 /** The key is not there. */

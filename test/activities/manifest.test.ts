@@ -1,13 +1,15 @@
-import { mkdtemp, rm } from 'node:fs/promises';
+import { spawnSync } from 'node:child_process';
+import { link, mkdtemp, readdir, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { MockActivityEnvironment } from '@temporalio/testing';
 import { createManifestActivities } from '../../src/activities/manifest';
 import { inputFileSchema, manifestLineSchema, manifestSchema, type ManifestLine } from '../../src/contract/archive';
-import { batchKeys, jobKeys } from '../../src/contract/keys';
+import { batchFolder, batchKeys, jobKeys } from '../../src/contract/keys';
 import { manifestBodyText, manifestText } from '../../src/domain/manifest';
 import { sha256 } from '../../src/store/digest';
 import { FolderStore } from '../../src/store/folder';
+import { newOwner } from '../../src/store/owner';
 import { jsonText, readBytes, readJson, readJsonLines } from '../../src/store/jsonl';
 import type { Store } from '../../src/store';
 import { verifyBatch } from '../../src/verify';
@@ -43,6 +45,15 @@ const storeWith = (calls: Partial<Store>): Store =>
       return typeof call === 'function' ? (call.bind(target) as unknown) : call;
     },
   });
+
+test('killed right after manifest.json has its place, the next attempt clears away its other name', async () => {
+  await buildBatch(store, 'b', mixedBatch);
+  const totals = await writeManifest(store, 'b');
+  const [place, , start, random] = newOwner().split('-');
+  await link(join(root, keys.manifest), join(root, batchFolder('b'), `.tmp-${[place, spawnSync('true').pid, start, random].join('-')}`));
+  expect(await writeManifest(new FolderStore(root), 'b')).toEqual(totals);
+  expect((await readdir(join(root, batchFolder('b')))).sort()).toEqual(['input.json', 'jobs', 'manifest.json', 'manifest.jsonl', 'plan.json', 'plan.jsonl']);
+});
 
 test('every document has a line, every job an entry, and the working files are gone', async () => {
   await buildBatch(store, 'b', mixedBatch);

@@ -41,7 +41,13 @@ export class ArchivedFiles {
   /** As earlier attempts left it. */
   static async open(store: Store, keys: JobKeys, attempt: number): Promise<ArchivedFiles> {
     const files = new ArchivedFiles(store, keys, attempt);
-    for await (const { key, sizeBytes } of store.list(keys.artifacts)) files.unseen.set(key.slice(keys.folder.length + 1), sizeBytes);
+    const folders = new Set<string>();
+    for await (const { key, sizeBytes } of store.list(keys.artifacts)) {
+      files.unseen.set(key.slice(keys.folder.length + 1), sizeBytes);
+      folders.add(key.slice(0, key.lastIndexOf('/')));
+    }
+    // Where all has its place already nothing is written, which would clear away what a killed attempt left beside it.
+    for (const folder of folders) await store.tidy?.(folder);
     for await (const { key } of store.list(keys.archived)) await files.load(key);
     const listed = new Set<string>();
     if ((await store.stat(keys.files)) && (await files.load(keys.files, listed))) files.listed = listed;

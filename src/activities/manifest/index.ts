@@ -1,7 +1,7 @@
 import { cancellationSignal } from '@temporalio/activity';
 import type { ManifestRequest, ManifestTotals, TransferActivities } from '../../contract/activities';
 import { inputFileSchema, manifestSchema, planSchema, type ManifestLine, type Plan } from '../../contract/archive';
-import { batchKeys, workFolder } from '../../contract/keys';
+import { batchFolder, batchKeys, workFolder } from '../../contract/keys';
 import { addLine, finalStatus, lostLine, manifestBodyText, manifestText, manifestTotals, missingReason, newTally } from '../../domain/manifest';
 import type { ManifestBody, ManifestTally } from '../../domain/manifest';
 import { JobTree, manifestLines } from '../../domain/manifest-lines';
@@ -18,7 +18,10 @@ export function createManifestActivities({ store }: Pick<Dependencies, 'store'>)
   return {
     writeManifest: (request) =>
       withHeartbeat(async () => {
-        const totals = (await findTotals(store, request.batchId)) ?? (await writeOnce(store, request));
+        const known = await findTotals(store, request.batchId);
+        // Nothing is written here any more that would clear away what a killed attempt left.
+        if (known) await store.tidy?.(batchFolder(request.batchId));
+        const totals = known ?? (await writeOnce(store, request));
         await store.removeAll(workFolder(request.batchId));
         return totals;
       }),

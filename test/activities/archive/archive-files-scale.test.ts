@@ -1,10 +1,15 @@
+import { spawnSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
+import { link as linkFile, readdir } from 'node:fs/promises';
+import { join } from 'node:path';
 import { Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import { jobKeys } from '../../../src/contract/keys';
 import { ArchivedFiles } from '../../../src/activities/archive/archived-files';
 import { createPace } from '../../../src/activities/pace';
 import type { Store } from '../../../src/store';
+import { FolderStore } from '../../../src/store/folder';
+import { newOwner } from '../../../src/store/owner';
 import { Bench, body, dyingStore, link, resultOf } from './fake-api';
 import { memoryGrowth } from '../../support/memory';
 
@@ -38,6 +43,20 @@ test('killed at any moment, the next attempt ends in the same archive and downlo
     expect(api.askedArtifacts).toHaveLength(4 - archived);
     if (!killed) break;
   }
+});
+
+test('killed right after an artifact has its place, the next attempt clears away its other name, though it writes nothing there', async () => {
+  api.results = [body(JSON.stringify(resultOf([{ documentId: 'doc_a', artifacts: [link('r/a.png')] }])), 'application/json')];
+  api.artifacts.set('r/a.png', body('a picture'));
+  await bench.archive();
+  const archived = async (): Promise<string[]> => (await readdir(join(bench.store.location, keys.artifacts), { recursive: true })).sort();
+  const expected = await archived();
+  const [place, , start, random] = newOwner().split('-');
+  const picture = join(bench.store.location, keys.artifacts, expected.at(-1)!);
+  await linkFile(picture, join(picture, `../.tmp-${[place, spawnSync('true').pid, start, random].join('-')}`));
+  expect(await archived()).toHaveLength(expected.length + 1);
+  await bench.archive({ store: new FolderStore(bench.store.location), attempt: 2 });
+  expect(await archived()).toEqual(expected);
 });
 
 test('keeps to the pace of the process', async () => {

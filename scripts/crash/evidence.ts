@@ -52,7 +52,7 @@ export interface Evidence {
   /** By SHA-256. */
   contents: Map<string, Content>;
   archived: Archived[];
-  /** Working files, and what was half-written in a job's folder. */
+  /** Working files, and what was half-written. */
   leftOver: string[];
 }
 
@@ -91,13 +91,10 @@ async function readArchived(site: Site, batchId: string, summary: BatchSummary):
   return { summary, manifest, lines, problems: problems.map(({ code, path, message }) => `${code} ${path} ${message}`) };
 }
 
-/**
- * Not temporary files in the batch's own folder: manifest.json is linked into its place, and a kill before its temporary name is gone leaves
- * that name, which no list shows.
- */
+/** Working files, and temporary names that killed writers left in the batch's folder. */
 async function leftOver(archive: string, batchId: string): Promise<string[]> {
   const below = async (folder: string): Promise<string[]> =>
     (await readdir(join(archive, folder), { recursive: true }).catch(() => [])).map((path) => `${folder}/${path}`);
-  const halfWritten = (await below(`${batchFolder(batchId)}/jobs`)).filter((path) => path.includes('/.tmp-'));
+  const halfWritten = (await below(batchFolder(batchId))).filter((path) => path.includes('/.tmp-'));
   return [...(await below(workFolder(batchId))), ...halfWritten];
 }

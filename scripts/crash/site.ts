@@ -28,6 +28,12 @@ export interface SiteOptions {
 /** By then Temporal knows by itself that a worker is dead, and its process id may be another's, in ms. */
 const forgottenMs = 150_000;
 
+/**
+ * Another process than the one that died goes on with its work no sooner than this, in ms: what a process knows of a folder holds for 20 s, since Temporal
+ * by itself takes at least a minute.
+ */
+const otherWorkerMs = 21_000;
+
 /** Where the simulator listens. */
 interface SimulatorPlace {
   api: string;
@@ -218,8 +224,10 @@ export class Site {
     while (!this.#closing) {
       await new Promise((resolve) => setTimeout(resolve, 1_000));
       for (const [pid, at] of this.#dead) if (performance.now() - at > forgottenMs) this.#dead.delete(pid);
+      const least = this.plan.workers === 'two' ? otherWorkerMs : 0;
+      const dead = [...this.#dead].flatMap(([pid, at]) => (performance.now() - at > least ? [pid] : []));
       // A server that is starting is asked again.
-      if (this.#dead.size > 0) await giveBack(this.client, new Set(this.#dead.keys())).catch(() => undefined);
+      if (dead.length > 0) await giveBack(this.client, new Set(dead)).catch(() => undefined);
     }
   }
 

@@ -1,3 +1,4 @@
+import { setTimeout as delay } from 'node:timers/promises';
 import { Worker } from 'node:worker_threads';
 import { workerCode } from './worker-code';
 
@@ -21,6 +22,8 @@ export interface PageCounterOptions {
   maxBytes?: number;
   /** After this many milliseconds with one document the thread is stopped and the document is `damaged`. Default 60,000. */
   hangMs?: number;
+  /** A stopped thread that has not ended after this many milliseconds is in a read that does not end, as of a mount that is gone. Default 5,000. */
+  endMs?: number;
   /** The thread is replaced after this many documents, so that no leak of PDFium's adds up. Default 1,000. */
   documentsPerThread?: number;
   /** ... or when PDFium's memory has grown beyond this many bytes, since it never shrinks. Default 128 MiB. */
@@ -48,6 +51,7 @@ type Answer = { heapBytes: number } & (
 const defaults = {
   maxBytes: 2 ** 30,
   hangMs: 60_000,
+  endMs: 5_000,
   documentsPerThread: 1_000,
   heapBytesPerThread: 128 * 2 ** 20,
   idleMs: 10_000,
@@ -80,7 +84,7 @@ export class PageCounter {
   /**
    * Counts one document, after those asked for earlier.
    *
-   * @throws the file system's error when it cannot be read; Error when PDFium itself cannot be started
+   * @throws the file system's error when it cannot be read, ETIMEDOUT when reading does not end; Error when PDFium itself cannot be started
    */
   count(request: CountRequest): Promise<PageCount> {
     return this.#enqueue(async () => {
@@ -106,8 +110,14 @@ export class PageCounter {
 
   async #ask(request: CountRequest): Promise<Answer> {
     const answer = await this.#send(request);
+    if ('hang' in answer && !(await this.#stopsSoon())) return { io: { code: 'ETIMEDOUT', message: `reading did not end within ${answer.hang} ms` }, heapBytes: 0 };
     await this.#recycle(answer);
     return answer;
+  }
+
+  /** A thread that computes without end can be stopped; one that is in a call of the kernel ends after that call, if ever. */
+  #stopsSoon(): Promise<boolean> {
+    return Promise.race([this.#stop().then(() => true), delay(this.#options.endMs, false)]);
   }
 
   #send(request: CountRequest): Promise<Answer> {

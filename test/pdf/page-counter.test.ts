@@ -1,3 +1,7 @@
+import { execFileSync } from 'node:child_process';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { PageCounter, type PageCounterOptions } from '../../src/pdf/page-counter';
 import { makePdf } from '../support/documents';
 
@@ -7,6 +11,8 @@ const { parentPort, threadId } = require('node:worker_threads');
 parentPort.on('message', ({ path }) => {
   const order = Buffer.from(path).toString();
   if (order === 'hang') for (;;);
+  // A pipe that has a writer and no byte: the read waits in the kernel, where nobody can stop it.
+  if (order.startsWith('/')) require('node:fs').readSync(require('node:fs').openSync(order, 'r+'), Buffer.alloc(1));
   if (order === 'exit') process.exit(1);
   if (order === 'throw') throw new Error('stack overflow');
   if (order === 'crash') return parentPort.postMessage({ crash: 'trapped', heapBytes: 1 });
@@ -54,6 +60,19 @@ test.each([
   const first = await counted(tell);
   expect(await tell(order)).toEqual({ problem: 'damaged', message });
   expect(await counted(tell)).not.toBe(first);
+});
+
+test('a read that does not end is an outage of its storage, not damage, and the next document has a new thread', async () => {
+  const folder = mkdtempSync(join(tmpdir(), 'page-counter-'));
+  const pipe = join(folder, 'pipe');
+  execFileSync('mkfifo', [pipe]);
+  const tell = obedient({ hangMs: 300, endMs: 50 });
+  const first = await counted(tell);
+  await expect(tell(pipe)).rejects.toMatchObject({ code: 'ETIMEDOUT' });
+  expect(await counted(tell)).not.toBe(first);
+  // Lets the thread go.
+  writeFileSync(pipe, 'x');
+  rmSync(folder, { recursive: true });
 });
 
 test('a thread is replaced after its share of documents', async () => {

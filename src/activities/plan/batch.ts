@@ -12,6 +12,8 @@ import type { Dependencies } from '../dependencies';
 import { giveUp } from '../failure';
 import { withHeartbeat } from '../heartbeat';
 import { findProcessed, liveness } from '../ledger';
+import type { UploadEngine } from '../upload/engine';
+import { stallLimitMs, watched, type Movement } from '../upload/stall';
 import { invalidInput } from './broken-lines';
 import type { PlanProgress } from './candidate';
 import type { CountPages } from './count';
@@ -26,6 +28,8 @@ export interface PlanDependencies {
   temporal?: Pick<Dependencies['temporal'], 'workflow'>;
   settings: { creditsPerDrawingPage: number; creditsPerDocumentPage: number };
   countPages?: CountPages;
+  /** Says how long planning may stand still. */
+  uploads?: Pick<UploadEngine, 'stallLimitMs'>;
 }
 
 type Request = Parameters<TransferActivities['planBatch']>[0];
@@ -40,10 +44,7 @@ export async function planBatch(deps: PlanDependencies, request: Request): Promi
   let progress: PlanProgress | undefined;
   const plan = async (): Promise<PlannedBatch> => {
     const onProgress = (now: PlanProgress): void => void (progress = now);
-    const signal = cancellationSignal();
-    const credits = { drawingPage: deps.settings.creditsPerDrawingPage, documentPage: deps.settings.creditsPerDocumentPage };
-    const findElsewhere = ledgerOf(deps, request, input);
-    const prepared = await preparePlan(input, { batchId, archive: store.location, store, findElsewhere, countPages: deps.countPages, credits, signal, onProgress });
+    const prepared = await prepare(deps, request, { input, onProgress });
     try {
       const problem = tooExpensive(prepared.cost, input.maxCredits);
       if (problem) throw giveUp(failureTypes.tooExpensive, `${problem}. Nothing was started; raise maxCredits or take fewer documents`, prepared.cost);
@@ -55,11 +56,29 @@ export async function planBatch(deps: PlanDependencies, request: Request): Promi
   return withHeartbeat(plan, () => progress);
 }
 
+/** Reads and decides everything. A source that gives nothing any more ends the attempt, though its heartbeat would go on: another worker may do better. */
+function prepare(deps: PlanDependencies, request: Request, { input, onProgress }: { input: InputFile['input']; onProgress: (progress: PlanProgress) => void }): Promise<PreparedPlan> {
+  const { store, countPages, settings, uploads } = deps;
+  const credits = { drawingPage: settings.creditsPerDrawingPage, documentPage: settings.creditsPerDocumentPage };
+  const watch = { what: 'Planning', awaits: 'source', limitMs: uploads?.stallLimitMs ?? stallLimitMs, signal: cancellationSignal() } as const;
+  return watched(watch, async (movement) => {
+    const moved = (progress: PlanProgress): void => {
+      movement.moved(0);
+      onProgress(progress);
+    };
+    const findElsewhere = ledgerOf(deps, request, { input, movement });
+    const prepared = await preparePlan(input, { batchId: request.batchId, archive: store.location, store, findElsewhere, countPages, credits, signal: movement.signal, onProgress: moved });
+    // Given up meanwhile: nobody else closes it.
+    if (movement.signal.aborted) prepared.close();
+    return prepared;
+  });
+}
+
 /** The project's ledger, when the input wants to pass over what is in it; a project that is not there yet has none. */
-function ledgerOf({ store, temporal }: PlanDependencies, { batchId, projectId }: Request, input: InputFile['input']): FindElsewhere | undefined {
+function ledgerOf({ store, temporal }: PlanDependencies, { batchId, projectId }: Request, { input, movement }: { input: InputFile['input']; movement: Movement }): FindElsewhere | undefined {
   if (!input.skipProcessed || projectId === null) return undefined;
   const asker = { batchId, retryPartial: input.retryPartialDocuments, isLive: temporal ? liveness(temporal) : () => Promise.resolve(true) };
-  return (sha256) => findProcessed(store, projectId, sha256, asker);
+  return (sha256) => movement.awaiting('archive', findProcessed(store, projectId, sha256, asker));
 }
 
 const plannedBatch = ({ documents, rejected, duplicates, skipped, jobs, bytes, pages }: Plan): PlannedBatch => ({

@@ -55,6 +55,7 @@ export interface CompareOptions {
   /** Wants the digest of every document that fits, for a ledger to look it up. */
   all: boolean;
   signal: AbortSignal | undefined;
+  /** Documents that are done; told again and again while bytes move. */
   onProgress: (documents: number) => void;
 }
 
@@ -66,7 +67,9 @@ export interface CompareOptions {
 export async function findDuplicates(table: DocumentTable, root: SourceRoot, options: CompareOptions): Promise<Digests> {
   const digests = new Digests();
   const contents = new DigestMap();
-  for await (const { item: document, result } of ahead(comparable(table, options), filesAhead, (one) => digest(table, root, one, options.signal))) {
+  let done = 0;
+  const reading = { signal: options.signal, onMoved: () => options.onProgress(done) };
+  for await (const { item: document, result } of ahead(comparable(table, options), filesAhead, (one) => digest(table, root, one, reading))) {
     if ('code' in result) {
       table.reject(document, result);
     } else {
@@ -74,7 +77,8 @@ export async function findDuplicates(table: DocumentTable, root: SourceRoot, opt
       const original = contents.claim(`${result.sha256} ${table.sizes[document]}`, document);
       if (original !== document) table.repeat(document, original);
     }
-    options.onProgress(document + 1);
+    done = document + 1;
+    options.onProgress(done);
   }
   return digests;
 }
@@ -118,7 +122,7 @@ function includes(sorted: Float64Array, value: number): boolean {
 
 type Digest = { sha256: string; computed: Hashed | null } | Reason;
 
-async function digest(table: DocumentTable, root: SourceRoot, document: number, signal: AbortSignal | undefined): Promise<Digest> {
+async function digest(table: DocumentTable, root: SourceRoot, document: number, { signal, onMoved }: { signal: AbortSignal | undefined; onMoved: () => void }): Promise<Digest> {
   signal?.throwIfAborted();
   const { sha256: listed, source } = table.read(document);
   if (listed !== null) return { sha256: listed, computed: null };
@@ -130,7 +134,7 @@ async function digest(table: DocumentTable, root: SourceRoot, document: number, 
   const state = isSettled(stats) ? { mtimeMs: stats.mtimeMs, inode: stats.ino } : null;
   try {
     if (stats.size !== expected) return changed(stats.size, expected);
-    const { sha256, sizeBytes } = await hashFile(handle.fd, { sizeBytes: expected, ...(signal && { signal }) });
+    const { sha256, sizeBytes } = await hashFile(handle.fd, { sizeBytes: expected, onProgress: onMoved, ...(signal && { signal }) });
     if (sizeBytes !== expected) return changed(sizeBytes, expected);
     const after = await handle.stat();
     if (after.size !== expected || after.mtimeMs !== stats.mtimeMs) return { code: 'changed', message: 'changed while it was hashed' };

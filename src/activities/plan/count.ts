@@ -20,8 +20,10 @@ export async function countTablePages(
 ): Promise<void> {
   const pages = new Int32Array(table.count).fill(-1);
   table.pages = pages;
+  let done = 0;
   const countOne = async (document: number) => {
     pages[document] = await pagesOf(table, root, document, options.countPages);
+    options.onProgress(done);
   };
   let documents: number[] = [];
   for (let document = 0; document < table.count; document += 1) {
@@ -29,7 +31,8 @@ export async function countTablePages(
     if (documents.length < portion && document < table.count - 1) continue;
     options.signal?.throwIfAborted();
     await Promise.all(documents.map(countOne));
-    options.onProgress(document + 1);
+    done = document + 1;
+    options.onProgress(done);
     documents = [];
   }
 }

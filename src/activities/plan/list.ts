@@ -1,31 +1,62 @@
 import { isUtf8 } from 'node:buffer';
-import { createReadStream } from 'node:fs';
+import { constants } from 'node:fs';
+import type { Stats } from 'node:fs';
+import { open } from 'node:fs/promises';
+import type { FileHandle } from 'node:fs/promises';
 import { inputProblems, listedDocumentSchema } from '../../contract/batch';
 import type { ListedDocument } from '../../contract/batch';
 import { parsePath } from '../../domain/source-path';
 import type { BrokenLines } from './broken-lines';
 import { csvRecords } from './list-csv';
 import type { CsvRecord } from './list-csv';
+import { descriptors } from './descriptors';
 import { tooLongLine, wholeLines, withoutMark } from './list-lines';
 import { explain, sourceUnavailable } from './root';
 
 const notUtf8 = 'is not UTF-8';
+const chunkBytes = 64 * 1024;
 
 /**
  * The documents of a list file, in its order: CSV when its name ends in `.csv`, else JSON Lines. Broken lines are left out
- * and reported to `broken`; empty ones mean nothing. @throws SourceUnavailable when the list cannot be read
+ * and reported to `broken`; empty ones mean nothing. @throws SourceUnavailable when the list cannot be read, is no file, or changed while it was read
  */
 export async function* readList(path: string, broken: BrokenLines): AsyncGenerator<ListedDocument[]> {
-  const file = createReadStream(path, { highWaterMark: 64 * 1024 });
+  let handle: FileHandle | null = null;
   try {
-    const bytes = withoutMark(file as AsyncIterable<Buffer>);
+    // Without O_NONBLOCK a pipe would wait for a writer for ever.
+    handle = await descriptors.keep(() => open(path, constants.O_RDONLY | constants.O_NONBLOCK));
+    const before = await handle.stat();
+    if (!before.isFile()) throw sourceUnavailable(path, 'it is not a regular file');
+    if (await isUtf16(handle)) {
+      broken.add(1, 'is UTF-16, and a list must be UTF-8');
+      return;
+    }
+    const bytes = withoutMark(chunksOf(handle));
     if (/\.csv$/i.test(path)) for await (const records of csvRecords(bytes, broken)) yield records.flatMap((record) => csvDocument(record, broken) ?? []);
     else yield* jsonDocuments(bytes, broken);
+    // Whoever writes into a list that is being read makes one that nobody meant; another attempt reads all of it.
+    if (isAnother(before, await handle.stat())) throw sourceUnavailable(path, 'it changed while it was read');
   } catch (error) {
     throw (error as NodeJS.ErrnoException).syscall ? sourceUnavailable(path, explain(error)) : error;
   } finally {
-    file.destroy();
+    await handle?.close();
   }
+}
+
+async function* chunksOf(handle: FileHandle): AsyncGenerator<Buffer> {
+  for (let at = 0; ; ) {
+    const { buffer, bytesRead } = await handle.read(Buffer.allocUnsafe(chunkBytes), 0, chunkBytes, at);
+    if (bytesRead === 0) return;
+    at += bytesRead;
+    yield buffer.subarray(0, bytesRead);
+  }
+}
+
+const isAnother = (before: Stats, { size, mtimeMs }: Stats): boolean => size !== before.size || mtimeMs !== before.mtimeMs;
+
+async function isUtf16(handle: FileHandle): Promise<boolean> {
+  const { buffer, bytesRead } = await handle.read(Buffer.alloc(2), 0, 2, 0);
+  return bytesRead === 2 && [0xfeff, 0xfffe].includes(buffer.readUInt16BE(0));
 }
 
 async function* jsonDocuments(bytes: AsyncIterable<Buffer>, broken: BrokenLines): AsyncGenerator<ListedDocument[]> {

@@ -14,6 +14,7 @@ export class Spool {
   private readonly file: number;
   private readonly buffer = Buffer.allocUnsafe(bufferBytes);
   private buffered = 0;
+  private closed = false;
   private written = 0;
   private count = 0;
   private ends = new Float64Array(1024);
@@ -46,8 +47,10 @@ export class Spool {
     return this.ahead.bytes.toString('utf8', start - this.ahead.start, end - this.ahead.start);
   }
 
+  /** Safe to repeat: the number of a closed file may be another one's by then. */
   close(): void {
-    closeSync(this.file);
+    if (!this.closed) closeSync(this.file);
+    this.closed = true;
   }
 
   private fetch(start: number, length: number): Stretch {

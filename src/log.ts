@@ -1,23 +1,7 @@
 import { destination as openFile, pino, type DestinationStream, type Logger } from 'pino';
-import { visibleJson } from './domain/visible-text';
 import type { LogLevel, LogMetadata, Logger as SdkLogger } from '@temporalio/common';
-
-/** Fields that hold a secret under any parent; their values never reach a line. */
-const secretFields = [
-  'apiKey', 'authorization', 'secretKey', 'webhookSigningSecret', 'signingSecret', 'uploadToken', 'uploadUrl', 'url', 'resultUrl', 'signedUrl',
-  'headers', 'parts', 'body',
-];
-const paths = secretFields.flatMap((field) => [field, `*.${field}`, `*.*.${field}`, `*.*.*.${field}`]);
-
-/** What a signature, token or key looks like inside any text: the query of an address, and a bearer token. */
-const secretText: [RegExp, string][] = [
-  [/(https?:\/\/[^\s"'?\\<>]+)\?[^\s"'\\<>]*/gi, '$1?[secret]'],
-  [/(https?:\/\/)[^\s"'/@\\<>]+@/gi, '$1[secret]@'],
-  [/(bearer\s+)[^\s"'\\,]+/gi, '$1[secret]'],
-];
-
-/** The text without the queries of its addresses, which is where signed ones keep their signature, and without bearer tokens. */
-export const withoutSecrets = (text: string): string => secretText.reduce((clean, [pattern, instead]) => clean.replace(pattern, instead), text);
+import { visibleJson } from './domain/visible-text';
+import { redacted } from './redaction';
 
 /** Meaning of the fields: see {@link createLogger}. */
 export interface LogOptions {
@@ -25,12 +9,25 @@ export interface LogOptions {
   level?: 'trace' | 'debug' | 'info' | 'warn' | 'error' | 'fatal' | 'silent';
   /** Where lines go. Default: standard error, so that standard output stays for answers. */
   to?: DestinationStream;
+  /** Secrets of this process as they are now; they are blotted out wherever they stand. Default: none. */
+  secrets?: () => readonly string[];
 }
 
-/** A logger that writes JSON lines without secrets: known fields by name, and addresses and tokens wherever they stand. */
-export function createLogger({ level = 'info', to = openFile({ dest: 2, sync: true }) }: LogOptions = {}): Logger {
-  const clean: DestinationStream = { write: (line) => to.write(visibleJson(withoutSecrets(line))) };
-  return pino({ level, base: null, timestamp: pino.stdTimeFunctions.isoTime, redact: { paths, censor: '[secret]' } }, clean);
+/** Instead of a line that cannot be read again, and so not be looked through. */
+const unreadable = (): string => JSON.stringify({ level: 50, time: new Date().toISOString(), msg: 'A line was left out: it could not be looked through for secrets.' });
+
+/** A logger that writes JSON lines without secrets: fields by their name at any depth, and addresses, tokens and known secrets wherever they stand. */
+export function createLogger({ level = 'info', to = openFile({ dest: 2, sync: true }), secrets = () => [] }: LogOptions = {}): Logger {
+  const clean: DestinationStream = { write: (line) => to.write(`${visibleJson(cleaned(line, secrets))}\n`) };
+  return pino({ level, base: null, timestamp: pino.stdTimeFunctions.isoTime }, clean);
+}
+
+function cleaned(line: string, secrets: () => readonly string[]): string {
+  try {
+    return JSON.stringify(redacted(JSON.parse(line), secrets()));
+  } catch {
+    return unreadable();
+  }
 }
 
 const sdkLevels: Record<LogLevel, 'trace' | 'debug' | 'info' | 'warn' | 'error'> = { TRACE: 'trace', DEBUG: 'debug', INFO: 'info', WARN: 'warn', ERROR: 'error' };

@@ -15,6 +15,7 @@ import { closePageCounter } from './pdf/page-count';
 import { PlangrepClient } from './plangrep/client';
 import { FolderStore } from './store/folder';
 import { Seal } from './store/seal';
+import { StoreError } from './store/store-error';
 import { connectWorker, readTemporalSettings } from './temporal-connection';
 import { packageVersion } from './version';
 import { workerTuning, type WorkerTuning } from './worker-tuning';
@@ -40,11 +41,11 @@ const runtimeLogging = { forward: {}, filter: { core: 'WARN', other: 'ERROR' } }
 
 /**
  * Serves the task queues until SIGINT or SIGTERM, then drains.
- * @throws StoreError when the archive cannot be written, TemporalUnreachableError
+ * @throws StoreError when the archive cannot be written for another reason than that it is full, TemporalUnreachableError
  */
 export async function runWorker({ config, only, metricsPort, onReady }: WorkerRunOptions): Promise<void> {
   Runtime.install({
-    logger: forTemporal(createLogger()),
+    logger: forTemporal(createLogger({ secrets: () => knownSecrets(config) })),
     telemetryOptions: {
       logging: runtimeLogging,
       ...(metricsPort !== undefined && { metrics: { prometheus: { bindAddress: `127.0.0.1:${metricsPort}` } } }),
@@ -54,7 +55,7 @@ export async function runWorker({ config, only, metricsPort, onReady }: WorkerRu
   const clientConnection = Connection.lazy(settings.connectionOptions);
   const dataConverter = dataConverterOf(config.payloadKeys);
   const deps = workerDependencies(config, new Client({ connection: clientConnection, namespace: settings.namespace, dataConverter }));
-  await deps.store.ensureWritable();
+  await deps.store.ensureWritable().catch(tellIfFull);
   const connection = await connectWorker(settings);
   try {
     const activities = createActivities(deps);
@@ -63,8 +64,19 @@ export async function runWorker({ config, only, metricsPort, onReady }: WorkerRu
     onReady?.();
     await Promise.all(workers.map((worker) => worker.run()));
   } finally {
-    await Promise.all([deps.plangrep.close(), clientConnection.close(), connection.close(), closePageCounter(), closeHashing()]);
+    // A worker that was created and never ran holds on to its connection; that must not hide why it never ran.
+    const released = connection.close().catch(() => undefined);
+    await Promise.all([deps.plangrep.close(), clientConnection.close(), released, closePageCounter(), closeHashing()]);
   }
+}
+
+/** What this process may never log, whoever repeats it. */
+const knownSecrets = ({ plangrep, secretKey, oldSecretKeys }: WorkerConfig): string[] => [plangrep.apiKey(), ...[secretKey, ...oldSecretKeys].map((key) => key.reveal().toString('base64'))];
+
+/** A full archive is waited for by every step that needs room, and what is removed makes some: a worker that does not start would help nobody. */
+function tellIfFull(error: unknown): void {
+  if (!(error instanceof StoreError && error.isFull)) throw error;
+  Runtime.instance().logger.warn(error.message);
 }
 
 /** What the activities of a process work with. Whoever makes them closes their `plangrep`. The API key is read at every call, so that it can be changed meanwhile. */

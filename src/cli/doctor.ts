@@ -4,6 +4,8 @@ import { batchKeys, workFolder } from '../contract/keys';
 import { isBatchId } from '../contract/messages';
 import { FolderStore } from '../store/folder';
 import { connectTemporal, readTemporalSettings } from '../temporal-connection';
+import { dataConverterOf } from '../codec/data-converter';
+import { checkEncryption, checkScheduleKeys, checkSecretFiles } from './doctor-keys';
 import { checkFairness, checkSearchAttributes, checkWorkers } from './doctor-temporal';
 import { checkWebhook } from './doctor-webhook';
 import { exitCodes } from './exit-codes';
@@ -30,6 +32,7 @@ export async function doctor(flags: { fix?: boolean; archive?: string }, output:
   const config = await attempt('configuration', async () => commandConfig([], flags));
   const findings: Finding[] = [];
   if ('ok' in config) findings.push(config);
+  else findings.push(checkEncryption(config), ...(await checkSecretFiles(config)));
   const [temporal, plangrep, archive, webhook] = await Promise.all([
     checkTemporal('ok' in config ? null : config, flags.fix === true),
     'ok' in config ? [] : checkPlangrep(config),
@@ -56,7 +59,7 @@ async function attempt<T extends object>(name: string, work: () => Promise<T>): 
 }
 
 async function checkTemporal(config: Config | null, fix: boolean): Promise<Finding[]> {
-  const connection = await attempt('temporal', () => connectTemporal(readTemporalSettings(environment(), config?.webUiUrl ?? null)));
+  const connection = await attempt('temporal', () => connectTemporal(readTemporalSettings(environment(), config?.webUiUrl ?? null), config ? { dataConverter: dataConverterOf(config.payloadKeys) } : {}));
   if ('ok' in connection) return [connection];
   const { address, namespace } = connection.settings;
   try {
@@ -65,6 +68,7 @@ async function checkTemporal(config: Config | null, fix: boolean): Promise<Findi
       await attempt('search attributes', () => checkSearchAttributes(connection, fix)),
       checkFairness(connection),
       await attempt('workers', () => checkWorkers(connection)),
+      ...(config ? [await attempt('schedules', () => checkScheduleKeys(connection.client, config))].flat() : []),
     ];
   } finally {
     await connection.close();

@@ -1,9 +1,11 @@
 import { isGrpcServiceError } from '@temporalio/client';
 import { BatchClosedError, BatchIdInUseError, BatchNotFinishedError, BatchNotFoundError, InvalidInputError, NoWorkerError } from '../client';
 import { isOutage } from '../client/reading';
+import { PayloadCodecError } from '../codec/payload-codec';
 import { ConfigError } from '../config';
 import { AuthError, BusyError, PlangrepError, TransportError } from '../plangrep/errors';
 import { StoreError } from '../store/store-error';
+import { withoutSecrets } from '../redaction';
 import { TemporalRefusedError, TemporalSettingsError, TemporalUnreachableError } from '../temporal-connection';
 import { CliError } from './cli-error';
 import { exitCodes } from './exit-codes';
@@ -56,6 +58,9 @@ function operated(error: unknown): CliError | null {
 }
 
 function temporal(error: unknown): CliError | null {
+  if (error instanceof PayloadCodecError) {
+    return new CliError({ code: error.code === 'unknown_key' ? 'payload_key_unknown' : 'payload_damaged', message: error.message });
+  }
   if (error instanceof TemporalUnreachableError) {
     return new CliError({ code: 'temporal_unreachable', message: `${error.message}.`, fix: 'Start the server, or set TEMPORAL_ADDRESS or TEMPORAL_PROFILE to where it is.', exitCode: exitCodes.unreachable });
   }
@@ -98,5 +103,5 @@ const capital = (text: string): string => text.charAt(0).toUpperCase() + text.sl
 function unforeseen(error: unknown): CliError {
   const cause = error instanceof Error && isGrpcServiceError(error.cause) ? `: ${error.cause.details}` : '';
   const message = error instanceof Error ? error.message : String(error);
-  return new CliError({ code: 'unexpected', message: `${message}${cause}` });
+  return new CliError({ code: 'unexpected', message: withoutSecrets(`${message}${cause}`) });
 }

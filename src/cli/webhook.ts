@@ -1,8 +1,8 @@
 import { dataConverterOf } from '../codec/data-converter';
 import { environment } from '../config';
 import { connectTemporal, readTemporalSettings } from '../temporal-connection';
-import { CliError } from './cli-error';
 import { exitCodes } from './exit-codes';
+import { explainAddress } from './listening';
 import type { Output } from './output';
 import { commandConfig } from './session';
 
@@ -28,15 +28,9 @@ export async function webhook({ host, port = defaultPort, metricsPort }: Webhook
       output.event({ webhook: url, public: config.webhook.url });
       output.note(`Webhook receiver ready: ${url}, public address ${config.webhook.url ?? 'unknown'}, signals to ${settings.address}.`);
       if (config.webhook.url === null) output.note('PLANGREP_WEBHOOK_URL is not set: workers that do not have it either give Plangrep no address, and only poll.');
-    }).catch(explain(host));
+    }).catch(explainAddress(host));
   } finally {
     await temporal.close();
   }
   return exitCodes.ok;
 }
-
-/** An address that this machine does not have, or may not use, is a mistake in the flags. */
-const explain = (host: string | undefined) => (error: NodeJS.ErrnoException): never => {
-  const wrong = ['EADDRNOTAVAIL', 'ENOTFOUND', 'EAI_AGAIN', 'EACCES'].includes(error.code ?? '');
-  throw wrong ? new CliError({ code: 'address_unusable', message: `Cannot listen on ${host ?? '127.0.0.1'}: ${error.message}`, fix: 'Choose an address of this machine, and a port above 1023.' }) : error;
-};

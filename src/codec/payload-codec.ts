@@ -61,16 +61,19 @@ export class EncryptionCodec implements PayloadCodec {
     return payloads.map((payload) => (isEncrypted(payload) ? this.#decrypted(payload) : payload));
   }
 
-  #decrypted({ metadata, data }: Payload): Payload {
-    const id = textOf(metadata?.[metadataNames.keyId]).slice(0, shownIdLength);
+  #decrypted(encryptedPayload: Payload): Payload {
+    const id = encryptionKeyId(encryptedPayload) ?? '';
     const key = this.#keys.get(id);
     if (!key) throw unknownKey(id);
-    const plain = key.decrypt(data ?? new Uint8Array());
+    const plain = key.decrypt(encryptedPayload.data ?? new Uint8Array());
     const payload = plain && parsed(plain);
     if (!payload) throw new PayloadCodecError('damaged', id, `Data that was encrypted with payload key ${id} cannot be read: it was changed, or encrypted with another key of this name. Keys with different bytes need different names.`);
     return payload;
   }
 }
+
+/** The name of the key that encrypted a payload; null when it is not encrypted. */
+export const encryptionKeyId = (payload: Payload): string | null => (isEncrypted(payload) ? textOf(payload.metadata?.[metadataNames.keyId]).slice(0, shownIdLength) : null);
 
 /** Whether a payload is one of ours, or of another codec that follows Temporal's examples. */
 const isEncrypted = ({ metadata }: Payload): boolean => textOf(metadata?.[metadataNames.encoding]) === encryptedEncoding;

@@ -1,5 +1,6 @@
 import { toCliError } from '../../src/cli/failure';
 import { BatchClosedError, BatchIdInUseError, BatchNotFinishedError, BatchNotFoundError, InvalidInputError, NoWorkerError } from '../../src/client';
+import { PayloadCodecError } from '../../src/codec/payload-codec';
 import { ConfigError } from '../../src/config';
 import { AuthError, BusyError, ContractError, RejectedError, TransportError } from '../../src/plangrep/errors';
 import { StoreError } from '../../src/store/store-error';
@@ -32,12 +33,18 @@ test.each<[string, unknown, string, number]>([
   ['archive read-only', new StoreError('EROFS', '/a', 'write', 'Do this.', 'the archive /a is read-only. Do this.'), 'archive_unavailable', 1],
   ['archive away', new StoreError('ESTALE', '/a', 'write', 'Mount it.', 'the archive /a went away. Mount it.'), 'archive_unavailable', 4],
   ['port taken', Object.assign(new Error('listen EADDRINUSE: address already in use 127.0.0.1:1'), { code: 'EADDRINUSE' }), 'port_in_use', 1],
+  ['a key that is missing', new PayloadCodecError('unknown_key', 'k1', 'Data is encrypted with k1.'), 'payload_key_unknown', 1],
+  ['data that was changed', new PayloadCodecError('damaged', 'k1', 'It was changed.'), 'payload_damaged', 1],
   ['a surprise', new Error('boo'), 'unexpected', 1],
   ['no error at all', 'boo', 'unexpected', 1],
 ])('%s', (_name, error, code, exitCode) => {
   const shown = toCliError(error);
   expect(shown).toMatchObject({ code, exitCode });
   expect(shown.message).not.toBe('');
+});
+
+test('a surprise shows no credentials', () => {
+  expect(toCliError(new Error('GET https://storage.example/a?X-Signature=S1 with Bearer S2 failed')).message).toBe('GET https://storage.example/a?[secret] with Bearer [secret] failed');
 });
 
 test('fields of the input are named as flags', () => {

@@ -1,4 +1,5 @@
 import { Option, type Command } from 'commander';
+import type { CodecFlags } from '../codec';
 import { wholeNumber } from '../input-flags';
 import type { SimulatorFlags } from '../simulator';
 import type { WebhookFlags } from '../webhook';
@@ -15,6 +16,7 @@ export function addServices(program: Command, finish: Finish): void {
     finish(await (await import('../worker.js')).worker(flags, outputOf(flags)));
   });
   addWebhook(program, finish);
+  addCodec(program, finish);
   const simulator = withJson(program.command('simulator').description('A stand-in for Plangrep on this machine, to develop and rehearse against. Its first line says where it listens.'))
     .option('--port <port>', 'port of the API; default 0: any', portNumber)
     .option('--storage-port <port>', 'port of the storage; default 0: any', portNumber)
@@ -45,5 +47,15 @@ function addWebhook(program: Command, finish: Finish): void {
     .option('--metrics-port <port>', 'Prometheus counters on 127.0.0.1 at this port; default: none', portNumber);
   example(webhook, 'webhook --host 0.0.0.0 --port 8090').action(async (flags: WebhookFlags & { json?: boolean }) => {
     finish(await (await import('../webhook.js')).webhook(flags, outputOf(flags)));
+  });
+}
+
+function addCodec(program: Command, finish: Finish): void {
+  const codec = withJson(program.command('codec').description("Decrypts batches for Temporal's web UI and command line, until Ctrl-C or SIGTERM: their codec endpoint. Needs the payload keys."))
+    .option('--port <port>', 'port to listen on; 0: any; default 8091', portNumber)
+    .option('--host <address>', 'address to listen on; default 127.0.0.1; another one only with PLANGREP_CODEC_TOKEN')
+    .option('--origin <url...>', "origin of the web UI, whose pages may call; default: PLANGREP_WEB_UI_URL's, else the development server's");
+  example(codec, 'codec\n  $ temporal workflow show --workflow-id batch/tower-2026-11 --codec-endpoint http://127.0.0.1:8091').action(async (flags: CodecFlags & { json?: boolean }) => {
+    finish(await (await import('../codec.js')).codec(flags, outputOf(flags)));
   });
 }

@@ -1,11 +1,9 @@
 import { matchProject, unknownProject } from '../activities/project';
 import { environment, readConfig, secretKeyAdvice, type Config } from '../config';
-import { batchKeys, workFolder } from '../contract/keys';
-import { isBatchId } from '../contract/messages';
-import { FolderStore } from '../store/folder';
 import { connectTemporal, readTemporalSettings } from '../temporal-connection';
 import { dataConverterOf } from '../codec/data-converter';
 import { checkEncryption, checkScheduleKeys, checkSecretFiles } from './doctor-keys';
+import { checkArchive as checkFolder } from './doctor-archive';
 import { checkFairness, checkSearchAttributes, checkWorkers } from './doctor-temporal';
 import { checkWebhook } from './doctor-webhook';
 import { exitCodes } from './exit-codes';
@@ -94,30 +92,5 @@ async function checkArchive(config: Config, fix: boolean): Promise<Finding[]> {
     config.secretKey === null
       ? { name: 'secret key', ok: false, message: 'PLANGREP_SECRET_KEY is not set', fix: secretKeyAdvice }
       : { name: 'secret key', ok: true, message: `is set${config.oldSecretKeys.length > 0 ? `, with ${counted(config.oldSecretKeys.length, 'earlier key')}` : ''}`, fix: null };
-  const { archive } = config;
-  if (archive === null) return [secret, { name: 'archive', ok: false, message: 'PLANGREP_ARCHIVE is not set', fix: 'Name the folder that results are archived in.' }];
-  const store = new FolderStore(archive);
-  const writable = await attempt('archive', async () => {
-    await store.ensureWritable();
-    return { name: 'archive', ok: true, message: `${archive} can be written`, fix: null };
-  });
-  if (!writable.ok) return [secret, writable];
-  return [secret, writable, await attempt('working files', () => checkWork(store, fix))];
-}
-
-/** Working files of a batch whose manifest is written are of no use any more. */
-async function checkWork(store: FolderStore, fix: boolean): Promise<Check> {
-  const stale: string[] = [];
-  let last = '';
-  for await (const { key } of store.list('work')) {
-    const batchId = key.split('/')[1]!;
-    if (batchId === last || !isBatchId(batchId)) continue;
-    last = batchId;
-    if (await store.stat(batchKeys(batchId).manifest)) stale.push(batchId);
-  }
-  const name = 'working files';
-  if (stale.length === 0) return { name, ok: true, message: 'none of finished batches', fix: null };
-  if (!fix) return { name, ok: false, message: `left by ${stale.length} finished: ${stale.slice(0, 5).join(', ')}`, fix: 'plangrep-batch doctor --fix' };
-  for (const batchId of stale) await store.removeAll(workFolder(batchId));
-  return { name, ok: true, message: `removed those of ${stale.join(', ')}`, fix: null };
+  return [secret, ...(await checkFolder(config, fix, attempt))];
 }

@@ -1,3 +1,4 @@
+import { existsSync } from 'node:fs';
 import { FolderStore } from '../store/folder';
 import { UnknownBatchError, verifyBatch, type VerifyProgress, type VerifyReport } from '../verify';
 import { batchIdRule, isBatchId } from '../contract/messages';
@@ -20,6 +21,7 @@ export async function verify(batchId: string, flags: { archive?: string }, outpu
   const onProgress = ({ files, bytes }: VerifyProgress) => line.say(() => `read ${counted(files, 'file')}, ${bytesText(bytes)}`);
   const report = await verifyBatch(store, batchId, { onProgress }).catch((error: unknown) => {
     if (!(error instanceof UnknownBatchError)) throw error;
+    if (!existsSync(store.location)) throw new CliError({ code: 'archive_unavailable', message: `The archive ${store.location} is not there.`, fix: 'Mount its disk, or name another folder with PLANGREP_ARCHIVE or --archive.' });
     throw new CliError({ code: 'batch_not_found', message: `The archive ${store.location} holds no batch ${batchId}.`, fix: 'Check the id, and PLANGREP_ARCHIVE or --archive.' });
   });
   line.clear();

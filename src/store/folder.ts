@@ -2,6 +2,7 @@ import type { BigIntStats } from 'node:fs';
 import { link, lstat, readdir, rename, unlink } from 'node:fs/promises';
 import { dirname, join, resolve } from 'node:path';
 import type { Readable } from 'node:stream';
+import { findLeftOvers, type LeftOvers } from './folder-left-overs';
 import { listFolder } from './folder-list';
 import { FolderLocks, type Locked } from './folder-lock';
 import { FolderPlaces } from './folder-places';
@@ -160,6 +161,14 @@ export class FolderStore implements Store {
     await this.#tryWrite(this.location);
     const entries = await this.#guard('list it', () => readdir(this.location, { withFileTypes: true }));
     for (const entry of entries) if (entry.isDirectory()) await this.#tryWrite(join(this.location, entry.name));
+  }
+
+  /**
+   * Temporary files that killed writers left, in any folder; `remove` takes them away. A writer sweeps only the folders that it writes into.
+   * Costs a listing of the whole archive. @throws StoreError
+   */
+  leftOvers({ remove = false }: { remove?: boolean } = {}): Promise<LeftOvers> {
+    return this.#guard('look for temporary files', () => findLeftOvers(this.location, remove));
   }
 
   async #tryWrite(folder: string): Promise<void> {

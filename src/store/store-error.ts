@@ -39,6 +39,11 @@ export class StoreError extends Error {
   ) {
     super(message, options);
   }
+
+  /** There is no room, and nothing else is wrong: it can be waited for. */
+  get isFull(): boolean {
+    return this.code === 'ENOSPC' || this.code === 'EDQUOT';
+  }
 }
 
 /** The {@link StoreError} for an error of the file system; any other error as it is. */

@@ -4,7 +4,7 @@ import { isBatchId } from '../contract/messages';
 import { manifestBodyText, manifestText } from '../domain/manifest';
 import { NotFoundError, type Store } from '../store';
 import { sha256 } from '../store/digest';
-import { maxJsonBytes, readBytes } from '../store/jsonl';
+import { BrokenFileError, maxJsonBytes, readBytes } from '../store/jsonl';
 import { checkAccounts } from './accounts';
 import { checkFiles } from './files';
 import { Findings, type Problem } from './findings';
@@ -83,6 +83,10 @@ async function readManifest(store: Store, batchId: string, findings: Findings, r
     bytes = await readBytes(store, batchKeys(batchId).manifest, maxJsonBytes);
     read(bytes.length);
   } catch (error) {
+    if (error instanceof BrokenFileError) {
+      findings.add('hash', path, error.message.slice(error.key.length).replace(/^:? /, ''));
+      return null;
+    }
     if (!(error instanceof NotFoundError)) throw error;
     findings.add('unfinished', path, 'is not there: the batch runs, or was ended before its manifest');
     return null;
@@ -99,15 +103,16 @@ async function readManifest(store: Store, batchId: string, findings: Findings, r
 
 /** The manifest, and the bytes that it was written as if nobody changed it. */
 function parseManifest(text: string): { value: Manifest; canonical: Buffer } | null {
-  let json: unknown;
   try {
-    json = JSON.parse(text);
-  } catch {
-    return null;
+    const json: unknown = JSON.parse(text);
+    const parsed = manifestSchema.safeParse(json);
+    if (!parsed.success) return null;
+    // Of the text as it is: fields that this version does not know are under the checksum too.
+    const { checksum: _, ...body } = json as Manifest;
+    return { value: parsed.data, canonical: Buffer.from(manifestText(body, sha256(manifestBodyText(body)))) };
+  } catch (error) {
+    // No JSON, or nested deeper than anybody wrote it.
+    if (error instanceof SyntaxError || error instanceof RangeError) return null;
+    throw error;
   }
-  const parsed = manifestSchema.safeParse(json);
-  if (!parsed.success) return null;
-  // Of the text as it is: fields that this version does not know are under the checksum too.
-  const { checksum: _, ...body } = json as Manifest;
-  return { value: parsed.data, canonical: Buffer.from(manifestText(body, sha256(manifestBodyText(body)))) };
 }

@@ -1,4 +1,4 @@
-import { mkdtemp, rm, stat, writeFile } from 'node:fs/promises';
+import { mkdtemp, rm, rmdir, stat, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
@@ -91,7 +91,8 @@ async function main(args: string[]): Promise<number> {
     await Promise.all([processes.stop(), closePageCounter()]);
     await rm(join(folder, 'preload'), { recursive: true, force: true });
     // What a failed run left is evidence.
-    await rm(folder, { recursive: interrupted.aborted, force: true }).catch(() => undefined);
+    if (interrupted.aborted) await rm(folder, { recursive: true, force: true });
+    else await rmdir(folder).catch(() => undefined);
   }
 }
 

@@ -5,13 +5,14 @@ import { checkBatchId, checkInput } from './client/checking';
 import { BatchIdInUseError, InvalidInputError } from './client/errors';
 import { listBatches } from './client/listing';
 import { cancelBatch, tellBatch, type Cancellation } from './client/operating';
-import { describeBatch, findBatch, nextExpiry, readProgress, startOf } from './client/reading';
+import { describeBatch, findBatch, lookAtJobs, readProgress, startOf } from './client/reading';
 import { registeredAttributes } from './client/registered-attributes';
 import { refuseUnfinished, retryInput, type RetryOptions } from './client/retrying';
 import { readStartArgument } from './client/start-argument';
 import { BatchSchedules } from './client/schedules';
 import { defaultBatchId, inputDigest, retryOfMemo, startOptions } from './client/start-options';
 import { unknownProgress, type BatchListing, type BatchSummary } from './client/summary';
+import { findTrouble } from './client/trouble';
 import { waitForEnd, type WaitOptions } from './client/waiting';
 
 export { BatchClosedError, BatchIdInUseError, BatchNotFinishedError, BatchNotFoundError, InvalidInputError, NoWorkerError } from './client/errors';
@@ -24,6 +25,7 @@ export { ScheduleIdInUseError, ScheduleNotFoundError } from './client/schedule-e
 export type { BatchSchedule, ScheduledBatch } from './client/schedule-reading';
 export type { BatchSchedules, Triggered } from './client/schedules';
 export type { BatchListing, BatchSummary } from './client/summary';
+export type { Trouble } from './client/trouble';
 export type { WaitOptions } from './client/waiting';
 export type { BatchInput, BatchInputOptions, BatchProgress, BatchStatus, Classification, Counts, DeadlineWarning, Gate, GateReason, InputProblem, Limits, Outcome, Source } from './contract/batch';
 export type { Answer } from './contract/messages';
@@ -93,10 +95,12 @@ export class BatchClient {
   async status(batchId: string, { ask = true }: { ask?: boolean } = {}): Promise<BatchSummary> {
     const description = await this.#describe(batchId);
     const running = description.status.name === 'RUNNING';
-    const [progress, startedAt, nextExpiresAt] = await Promise.all([
+    const [progress, startedAt, jobs, trouble] = await Promise.all([
       running && !ask ? unknownProgress(description.typedSearchAttributes, 'planning', null) : readProgress(this.#client, description),
       startOf(this.#client, description),
-      running && (await this.#attributes()).includes('ResultExpiresAt') ? nextExpiry(this.#client, batchId) : null,
+      running && (await this.#attributes()).includes('ResultExpiresAt') ? lookAtJobs(this.#client, batchId) : null,
+      // It only explains why nothing moves: an answer without it is better than none.
+      running && ask ? findTrouble(this.#client, batchId, description).catch(() => null) : null,
     ]);
     const retryOf = description.memo?.[retryOfMemo];
     return {
@@ -105,7 +109,9 @@ export class BatchClient {
       workflowId: description.workflowId,
       runId: description.runId,
       ...progress,
-      nextExpiresAt,
+      trouble,
+      error: progress.error ?? jobs?.problem ?? null,
+      nextExpiresAt: jobs?.nextExpiresAt ?? null,
       retryOf: typeof retryOf === 'string' ? retryOf : null,
       startedAt: startedAt.toISOString(),
       closedAt: description.closeTime?.toISOString() ?? null,

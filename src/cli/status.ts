@@ -29,7 +29,7 @@ export async function list(flags: { status?: string; limit?: number }, output: O
   return withTemporal(commandConfig([]), async ({ batches }) => {
     const found = await batches.list({ ...(wanted && { status: wanted }), ...(flags.limit && { limit: flags.limit }) });
     const width = Math.max(0, ...found.map(({ batchId }) => batchId.length));
-    const lines = found.map((batch) => `${batch.batchId.padEnd(width)}  ${batch.startedAt.slice(0, 19)}Z  ${batch.status.padEnd(21)}  ${batch.documentsDone} of ${batch.documents}`);
+    const lines = found.map((batch) => `${batch.batchId.padEnd(width)}  ${batch.startedAt.slice(0, 19)}Z  ${batch.status.padEnd(21)}  ${batch.documentsDone} of ${batch.documents}${batch.error ? `  ${batch.error.code}: plangrep-batch status ${batch.batchId}` : ''}`);
     output.answer({ batches: found }, lines.length > 0 ? lines.join('\n') : 'No batches.');
     return exitCodes.ok;
   });

@@ -1,6 +1,7 @@
 import type { Client, WorkflowExecutionInfo } from '@temporalio/client';
 import type { BatchStatus } from '../contract/batch';
 import { parseBatchWorkflowId, workflowTypes } from '../contract/messages';
+import { problemOfJobs, reportedProblem, stuckJobs } from './problems';
 import { readProgress, startOf } from './reading';
 import { attributesOf, unknownProgress, type BatchListing } from './summary';
 
@@ -14,8 +15,9 @@ export async function listBatches(client: Client, { status, limit, byAttribute }
   const byStatus = status && byAttribute ? ` AND BatchStatus = '${status}'` : '';
   const query = `WorkflowType = '${workflowTypes.batch}' AND ExecutionStatus != 'ContinuedAsNew'${byStatus}`;
   const found: BatchListing[] = [];
+  const stuck = await stuckJobs(client);
   for await (const page of pages(client, query)) {
-    const listings = await Promise.all(page.map((info) => listing(client, info)));
+    const listings = await Promise.all(page.map((info) => listing(client, info, stuck.get(parseBatchWorkflowId(info.workflowId)!) ?? [])));
     found.push(...listings.filter((listed) => !status || listed.status === status));
     if (found.length >= limit) break;
   }
@@ -37,7 +39,7 @@ async function* pages(client: Client, query: string): AsyncGenerator<WorkflowExe
   yield page;
 }
 
-async function listing(client: Client, info: WorkflowExecutionInfo): Promise<BatchListing> {
+async function listing(client: Client, info: WorkflowExecutionInfo, stuck: WorkflowExecutionInfo[]): Promise<BatchListing> {
   const lost = info.status.name === 'TERMINATED' || info.status.name === 'TIMED_OUT';
   const shown = lost ? unknownProgress(info.typedSearchAttributes, 'failed', null) : attributesOf(info.typedSearchAttributes);
   // Without registered attributes, or with ones that an abrupt end left behind, the batch is asked or its result read.
@@ -50,5 +52,6 @@ async function listing(client: Client, info: WorkflowExecutionInfo): Promise<Bat
     documentsDone: known.documentsDone ?? 0,
     startedAt: (await startOf(client, info)).toISOString(),
     closedAt: info.closeTime?.toISOString() ?? null,
+    error: info.status.name === 'RUNNING' ? (reportedProblem(info) ?? problemOfJobs(stuck)) : null,
   };
 }

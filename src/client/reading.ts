@@ -4,7 +4,8 @@ import type { BatchProgress } from '../contract/batch';
 import { batchWorkflowId, noProgress, statusQuery, summaryMemo, workflowTypes } from '../contract/messages';
 import { BatchNotFoundError } from './errors';
 import { isAnswered } from './pollers';
-import { isProgress, reportedProblem, unknownProgress } from './summary';
+import { misfitOf, problemOfJobs, reportedProblem } from './problems';
+import { isProgress, unknownProgress } from './summary';
 
 /** How long a worker may take to answer the query before the batch is shown without its answer; less when none is to be seen. */
 const [queryTimeoutMs, unpolledTimeoutMs] = [5_000, 1_000];
@@ -81,7 +82,7 @@ async function queryProgress(client: Client, description: WorkflowExecutionDescr
     if (isLate(error) || codeOf(error) === failedPrecondition) {
       return unknown({ code: 'no_worker', message: 'no worker answers, so nothing is known beyond what Temporal has recorded' });
     }
-    return unknown({ code: 'no_answer', message: `the batch does not answer: ${(error as Error).message}` });
+    return unknown(misfitOf(error as Error) ?? { code: 'no_answer', message: `the batch does not answer: ${(error as Error).message}` });
   }
 }
 
@@ -111,14 +112,16 @@ function cancelledProgress({ memo, typedSearchAttributes }: WorkflowExecutionDes
 /** What an earlier version did not say yet is as if nothing had happened. */
 const whole = (progress: BatchProgress): BatchProgress => ({ ...noProgress(), ...progress });
 
-/** The nearest deadline among the batch's open jobs; null when search attributes are not registered or no job has one yet. */
-export async function nextExpiry(client: Client, batchId: string): Promise<string | null> {
+/** The open jobs of a batch, as Temporal lists them: the nearest deadline, null when none has one yet; and what keeps Temporal from going on with some. */
+export async function lookAtJobs(client: Client, batchId: string): Promise<{ nextExpiresAt: string | null; problem: BatchProgress['error'] }> {
   const key = defineSearchAttributeKey('ResultExpiresAt', 'DATETIME');
+  const jobs: WorkflowExecutionInfo[] = [];
   let next: Date | null = null;
   const query = `WorkflowType = '${workflowTypes.job}' AND BatchId = '${batchId}' AND ExecutionStatus = 'Running'`;
   for await (const job of client.workflow.list({ query })) {
     const expiry = job.typedSearchAttributes.get(key);
     if (expiry && (!next || expiry < next)) next = expiry;
+    jobs.push(job);
   }
-  return next?.toISOString() ?? null;
+  return { nextExpiresAt: next?.toISOString() ?? null, problem: problemOfJobs(jobs) };
 }

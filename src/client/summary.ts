@@ -1,8 +1,8 @@
 import type { TypedSearchAttributes } from '@temporalio/common';
 import { defineSearchAttributeKey } from '@temporalio/common';
-import type { WorkflowExecutionDescription } from '@temporalio/client';
 import { batchStatuses, type BatchProgress, type BatchStatus, type Counts } from '../contract/batch';
 import { noProgress } from '../contract/messages';
+import type { Trouble } from './trouble';
 
 /** What a batch is doing or how it ended. */
 export interface BatchSummary {
@@ -15,6 +15,8 @@ export interface BatchSummary {
   gate: BatchProgress['gate'];
   /** The job whose deadline is most in danger; null when none is. */
   warning: BatchProgress['warning'];
+  /** A step that keeps failing and is tried again by itself, such as one that finds the archive full; null when none is known of. */
+  trouble: Trouble | null;
   documents: number;
   /** Documents with an outcome. */
   documentsDone: number;
@@ -48,6 +50,8 @@ export interface BatchListing {
   documentsDone: number;
   startedAt: string;
   closedAt: string | null;
+  /** Why Temporal cannot get on with a running batch or with jobs of it: `workflow_task_failing`; null when nothing is known to be wrong. */
+  error: null | { code: string; message: string };
 }
 
 /** Whether a value is what `batchWorkflow` answers; what comes from another version or program is not trusted blindly. */
@@ -78,11 +82,4 @@ export function unknownProgress(typed: TypedSearchAttributes, fallback: BatchSta
   const { status, documents, documentsDone } = attributesOf(typed);
   const shown = fallback === 'running' || fallback === 'planning' ? (status ?? fallback) : fallback;
   return { ...noProgress(), status: shown, documents: documents ?? 0, documentsDone: documentsDone ?? 0, error };
-}
-
-/** Why Temporal itself cannot get on with the workflow, or null. Set by servers that report such problems. */
-export function reportedProblem(description: WorkflowExecutionDescription): BatchProgress['error'] {
-  const problems = description.typedSearchAttributes.get(defineSearchAttributeKey('TemporalReportedProblems', 'KEYWORD_LIST'));
-  if (!problems?.length) return null;
-  return { code: 'workflow_task_failing', message: `Temporal cannot run this workflow's code: ${problems.join(', ')}. The worker's log says why` };
 }

@@ -1,4 +1,4 @@
-import { condition, getExternalWorkflowHandle, isCancellation, setHandler } from '@temporalio/workflow';
+import { condition, getExternalWorkflowHandle, isCancellation, patched, setHandler } from '@temporalio/workflow';
 import type { GateReason } from '../contract/batch';
 import { deadlineNearedSignal, gateOpenedSignal, jobBlockedSignal, jobResumedSignal, jobWorkflowId, pauseUpdate, resumeJobSignal, resumeUpdate } from '../contract/messages';
 import type { Answer, BatchState, BlockedJob } from '../contract/messages';
@@ -48,6 +48,18 @@ function openGate(batch: BatchState): void {
   show(batch);
 }
 
+/** Opens the gate for the next call to find out; when that is refused, it stays closed for longer than before. */
+function tryCall(batch: BatchState): void {
+  batch.probes += 1;
+  batch.gate = null;
+  show(batch);
+}
+
+/** Something got through an open gate: it was no mere try. */
+export function isThrough(batch: BatchState): void {
+  if (batch.gate === null) batch.probes = 0;
+}
+
 function resume(batch: BatchState): Answer {
   const was = batch.gate;
   batch.failures = null;
@@ -77,6 +89,7 @@ function goesOn(batch: BatchState, job: number): void {
   const { gate } = batch;
   if (!batch.blocked.some((blocked) => blocked.job === job)) return;
   leaveGate(batch, job);
+  isThrough(batch);
   if (gate && gate.reason !== 'paused' && gate.reason !== 'failing') openGate(batch);
   else show(batch);
 }
@@ -111,7 +124,8 @@ export async function keepGate(batch: BatchState, onGone: () => void): Promise<n
     if (batch.goingOn === null && next && (gate === null || isDue)) {
       if (!(await letGo(batch, next))) onGone();
     } else if (isDue && !next) {
-      openGate(batch);
+      if (patched('probe-delay-grows')) tryCall(batch);
+      else openGate(batch);
     } else {
       await nextTurn(batch);
     }
@@ -154,7 +168,9 @@ async function nextTurn(batch: BatchState): Promise<void> {
 export async function throughGate<T>(batch: BatchState, run: () => Promise<T>, { orFail = false } = {}): Promise<T> {
   for (;;) {
     try {
-      return await run();
+      const answer = await run();
+      isThrough(batch);
+      return answer;
     } catch (error) {
       const reason = refusalOf(error);
       if (!reason || (orFail && reason === 'unauthorized')) throw error;

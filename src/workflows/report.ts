@@ -1,7 +1,7 @@
 import type { Counts, Limits, Outcome } from '../contract/batch';
 import type { BatchState, JobReport } from '../contract/messages';
 import { showProgress } from './batch-state';
-import { countFailure, leaveGate } from './gate';
+import { countFailure, isThrough, leaveGate } from './gate';
 
 /** A job's report, from itself or found out by its batch. Repeats and reports of jobs that are not open change nothing. */
 export function closeJob(batch: BatchState, report: JobReport): void {
@@ -18,6 +18,7 @@ export function closeJob(batch: BatchState, report: JobReport): void {
     batch.lowered = lowest(batch.lowered, report.limits);
     batch.waiting.unshift(job);
   } else {
+    isThrough(batch);
     batch.progress.jobs.done += 1;
     batch.progress.pages += report.pages;
     batch.progress.credits += report.credits;

@@ -1,5 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import type { WorkflowHandle } from '@temporalio/client';
+import { ApplicationFailure } from '@temporalio/common';
 import type { TestWorkflowEnvironment } from '@temporalio/testing';
 import type { WorkflowBundleWithSourceMap } from '@temporalio/worker';
 import type { BatchProgress } from '../../src/contract/batch';
@@ -186,6 +187,29 @@ describe('the gate, on a clock that is skipped', () => {
     });
     expect(progress).toMatchObject({ status: 'completed', jobs: { done: 3 } });
     expect(remote.of('create')).toEqual([1, 1, 2, 3]);
+  });
+
+  test('a call of the batch itself that is refused for hours is made less and less often, and at once when an operator resumes', async () => {
+    let [calls, refused] = [0, true];
+    const findProject = async () => {
+      calls += 1;
+      if (refused) throw ApplicationFailure.create({ type: failureTypes.insufficientCredit, nonRetryable: true });
+      return { projectId: 'p' };
+    };
+    const progress = await tell(
+      { jobs: 1 },
+      async (handle) => {
+        await env.sleep(6 * hour);
+        // The first, then after 5, 10, 20 and 40 minutes, then every hour.
+        expect(calls).toBeGreaterThanOrEqual(8);
+        expect(calls).toBeLessThanOrEqual(10);
+        expect((await statusOf(handle)).status).toBe('blocked_credits');
+        refused = false;
+        await handle.executeUpdate(resumeUpdate);
+      },
+      { api: { findProject } },
+    );
+    expect(progress.status).toBe('completed');
   });
 
   test('paused: running jobs finish, no other starts, and it shows; resume goes on', async () => {

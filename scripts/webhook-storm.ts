@@ -35,11 +35,11 @@ function ordersOf({ site, receiver: { port }, seconds }: Storm): Orders[] {
   const forged = right.replace(/signature: sha256=..../, 'signature: sha256=0000');
   const garbage = ['GET / HTTP/1.1\r\nhost: x\r\n\r\n', 'POST /jobs/%00/.. HTTP/1.1\r\nhost: x\r\ncontent-length: 0\r\n\r\n'];
   return [
-    { port, seconds, floods: [{ connections: 40, requests: [...wrong, right, forged, ...garbage] }], holds: [], pours: [] },
+    { port, seconds, floods: [{ connections: 100, requests: [...wrong, right, forged, ...garbage] }], holds: [], pours: [] },
     {
       port,
       seconds,
-      floods: [{ connections: 4, requests: ['\x16\x03\x01 not at all\r\n\r\n'] }],
+      floods: [{ connections: 4, requests: ['\x16\x03\x01 not at all\r\n\r\n'] }, { connections: 4, requests: [...wrong, ...garbage], pipelined: 16 }],
       holds: [{ connections: 800, text: '' }, { connections: 400, text: 'POST / HT' }, { connections: 400, text: `POST ${site.path(replayed)} HTTP/1.1\r\nhost: x\r\ncontent-length: 99\r\n\r\n{` }],
       pours: [{ connections: 5, path: site.wrongPath(1) }, { connections: 5, path: site.path(replayed) }],
     },

@@ -1,7 +1,5 @@
 import { connect, type Socket } from 'node:net';
 
-/** Requests that are sent before their answers are waited for. */
-const pipelined = 16;
 const part = `10000\r\n${'x'.repeat(65_536)}\r\n`;
 
 /** What attackers did so far. */
@@ -24,8 +22,8 @@ export class Attack {
 
   constructor(readonly port: number) {}
 
-  /** Requests one after another, sixteen at a time, as fast as they are answered. */
-  flood(connections: number, next: () => string): void {
+  /** Requests as fast as they are answered, so many at a time on each connection. */
+  flood(connections: number, next: () => string, pipelined = 1): void {
     this.#repeat(connections, async (socket, ended) => {
       let waiting = 0;
       let rest = '';
@@ -52,7 +50,7 @@ export class Attack {
   /** Connections that send this much and then nothing. */
   hold(connections: number, text: string): void {
     this.#repeat(connections, async (socket, ended) => {
-      socket.write(text);
+      socket.resume().write(text);
       await ended;
     });
   }

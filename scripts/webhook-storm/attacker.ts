@@ -4,7 +4,7 @@ import { Attack } from './attack';
 export interface Orders {
   port: number;
   seconds: number;
-  floods: { connections: number; requests: string[] }[];
+  floods: { connections: number; requests: string[]; pipelined?: number }[];
   holds: { connections: number; text: string }[];
   pours: { connections: number; path: string }[];
 }
@@ -12,9 +12,9 @@ export interface Orders {
 /** Started as a process with the orders as its argument; prints the damage as JSON. */
 async function main({ port, seconds, floods, holds, pours }: Orders): Promise<void> {
   const attack = new Attack(port);
-  for (const { connections, requests } of floods) {
+  for (const { connections, requests, pipelined } of floods) {
     let turn = 0;
-    attack.flood(connections, () => requests[turn++ % requests.length]!);
+    attack.flood(connections, () => requests[turn++ % requests.length]!, pipelined);
   }
   for (const { connections, text } of holds) attack.hold(connections, text);
   for (const { connections, path } of pours) attack.pour(connections, path);

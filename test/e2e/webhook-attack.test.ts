@@ -7,8 +7,8 @@ import { isBuilt } from '../support/build';
 const root = join(__dirname, '../..');
 const command = isBuilt() ? [join(root, 'lib/cli.js')] : ['--import', 'tsx', join(root, 'src/cli.ts')];
 const mib = 1024 * 1024;
-/** The memory that the storm may cost, whatever comes: a thousand connections, and as many bodies as are held at a time. */
-const mostGrowth = 128 * mib;
+/** The memory that the storm may cost: hundreds of connections, and as many bodies as are held at a time. Those that come have hundreds of times as much. */
+const mostGrowth = 96 * mib;
 
 let site: StormSite;
 let receiver: ReceiverProcess;
@@ -47,15 +47,11 @@ async function answerOf(path: string, body: string): Promise<string> {
   return text.replace(/^date: .*\r\n/im, '');
 }
 
-test('jobs that run, that ended, that were deleted and that never were: without a token they sound alike, and with one, too', async () => {
-  const [running, closed, deleted, never] = [1, 2, 3, 4] as const;
-  for (const number of [running, closed, deleted]) await site.startJob(number);
-  const { client } = site.temporal;
-  for (const number of [closed, deleted]) await client.workflow.getHandle(site.job(number)).terminate();
-  await client.workflowService.deleteWorkflowExecution({ namespace: 'default', workflowExecution: { workflowId: site.job(deleted) } });
-  while (await client.workflow.getHandle(site.job(deleted)).describe().then(() => true, () => false));
-
-  const ask = (pathOf: (number: number) => string) => Promise.all([running, closed, deleted, never].map((number) => answerOf(pathOf(number), site.body('completed'))));
+test('jobs that run, that ended and that never were: without a token they sound alike, and with one, too', async () => {
+  const [running, closed, never] = [1, 2, 3] as const;
+  for (const number of [running, closed]) await site.startJob(number);
+  await site.temporal.client.workflow.getHandle(site.job(closed)).terminate();
+  const ask = (pathOf: (number: number) => string) => Promise.all([running, closed, never].map((number) => answerOf(pathOf(number), site.body('completed'))));
   const [outside, inside] = [await ask((number) => site.wrongPath(number)), await ask((number) => site.path(number))];
   expect([new Set(outside).size, new Set(inside).size]).toEqual([1, 1]);
   expect([outside[0], inside[0]]).toEqual([expect.stringMatching(/^HTTP\/1\.1 404 /), expect.stringMatching(/^HTTP\/1\.1 204 /)]);
@@ -69,7 +65,7 @@ test('one webhook again and again, at two receivers and at one that starts anew:
   const attacks = [receiver, second].map(({ port }) => new Attack(port));
   for (const attack of attacks) attack.flood(4, () => site.request(site.path(replayed), site.body('completed')));
   expect((await honestly(second, others)).map(({ status }) => status)).toEqual(others.map(() => 204));
-  while (attacks.some(({ damage }) => (damage.answers['204'] ?? 0) < 200)) await new Promise(setImmediate);
+  while (attacks.some(({ damage }) => (damage.answers['204'] ?? 0) < 100)) await new Promise(setImmediate);
   for (const attack of attacks) await attack.stop();
   expect(await second.end()).toBe(0);
   expect([await site.told(replayed), await toldAll(others)]).toEqual([2, others.map(() => 1)]);
@@ -96,20 +92,22 @@ test('with a limit of 256 open files, and more connections than that: honest web
 });
 
 test('a storm of everything at once: no webhook is lost, memory and log stay small, and it can be ended in the midst of it', async () => {
-  const [replayed, ...honest] = jobs(400, 31) as [number, ...number[]];
+  const [replayed, ...honest] = jobs(400, 16) as [number, ...number[]];
   for (const number of [replayed, ...honest]) await site.startJob(number);
-  const target = await site.startReceiver({ command });
+  // Room for 336 connections, so that a few attackers are too many.
+  const target = await site.startReceiver({ command, openFiles: 400 });
   await honestly(target, [replayed]);
   const before = target.memory().now;
   target.forgetPeak();
   const attack = new Attack(target.port);
   const requests = [site.request(site.wrongPath(1), site.body('completed')), site.request(site.path(replayed), site.body('completed')), site.request(site.path(replayed), site.body('failed')).replace('sha256=', 'sha256=00'), 'GET / HTTP/1.1\r\nhost: x\r\n\r\n', '\x16\x03\x01\r\n\r\n'];
   let turn = 0;
-  attack.flood(20, () => requests[turn++ % requests.length]!);
-  attack.hold(600, '');
-  attack.hold(600, `POST ${site.path(replayed)} HTTP/1.1\r\nhost: x\r\ncontent-length: 99\r\n\r\n{`);
-  attack.pour(10, site.wrongPath(1));
-  attack.pour(10, site.path(replayed));
+  attack.flood(10, () => requests[turn++ % requests.length]!);
+  attack.flood(4, () => requests[0]!, 16);
+  attack.hold(200, '');
+  attack.hold(200, `POST ${site.path(replayed)} HTTP/1.1\r\nhost: x\r\ncontent-length: 99\r\n\r\n{`);
+  attack.pour(6, site.wrongPath(1));
+  attack.pour(6, site.path(replayed));
   const answers = await honestly(target, honest);
   const damage = { ...attack.damage.answers };
   const { peak } = target.memory();

@@ -110,9 +110,12 @@ export class Ledger {
 
   /** Keeps a slice's instructions before its first byte is sent. */
   async register(slice: Registration[]): Promise<void> {
-    const key = `${this.keys.registrations}/${String(this.slices + 1).padStart(5, '0')}`;
-    await this.deps.store.write(key, this.deps.seal.seal(JSON.stringify(slice), this.context), { secret: true });
-    this.slices += 1;
+    const sealed = this.deps.seal.seal(JSON.stringify(slice), this.context);
+    // The URLs of several documents expire together: each of them registers again, at the same time as the others.
+    for (let written = false; !written; ) {
+      this.slices += 1;
+      written = await this.deps.store.createIfAbsent(`${this.keys.registrations}/${String(this.slices).padStart(5, '0')}`, sealed, { secret: true });
+    }
     this.add(slice);
   }
 

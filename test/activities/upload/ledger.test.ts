@@ -61,6 +61,15 @@ describe('the upload ledger', () => {
     }
   });
 
+  test('registrations at the same time, as when several URLs expire together, are all kept, and so are those of two attempts', async () => {
+    const [ledger, other] = await Promise.all([open(), open()]);
+    await ledger.register([direct(1, 'doc_1'), direct(2, 'doc_2'), direct(3, 'doc_3')]);
+    await Promise.all([ledger.register([direct(1, 'doc_1b')]), ledger.register([direct(2, 'doc_2b')]), other.register([direct(3, 'doc_3b')])]);
+    const later = await open();
+    expect([1, 2, 3].map((seq) => later.registrations.get(seq)!.instruction.documentId)).toEqual(['doc_1b', 'doc_2b', 'doc_3b']);
+    expect(later.superseded.map(({ instruction }) => instruction.documentId).sort()).toEqual(['doc_1', 'doc_2', 'doc_3']);
+  });
+
   test('documents that are recorded together are written together, and by two attempts at once beside each other', async () => {
     const [ledger, other] = await Promise.all([open(), open()]);
     const marks = [1, 2, 3, 4, 5].map((seq) => ledger.markSent(seq, { documentId: `doc_${seq}`, etag: null, sha256: null }));

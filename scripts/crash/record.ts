@@ -1,4 +1,4 @@
-import { mkdir } from 'node:fs/promises';
+import { mkdir, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { recordedPlan } from './plan';
 import type { Passed, Scenario } from './points';
@@ -20,11 +20,12 @@ export async function record(scenarios: readonly Scenario[], recording: Recordin
   return Object.fromEntries(Object.entries(recorded).sort(([a], [b]) => (a < b ? -1 : 1)));
 }
 
-/** Runs scenarios side by side, without a kill. @throws Error when one of them fails */
+/** Runs scenarios side by side, without a kill; leaves nothing when all is well. @throws Error when one of them fails */
 export async function recordTogether(scenarios: readonly Scenario[], { stop, ...options }: Recording, name: string): Promise<CrashReport> {
   const folder = join(options.folder, name);
   await mkdir(folder, { recursive: true });
   const report = await runCrash(recordedPlan(scenarios), { ...options, folder }, stop.signal);
   if (report.problems.length > 0) throw new Error(`The run without a kill failed; it left ${folder}:\n  ${report.problems.join('\n  ')}`);
+  await rm(folder, { recursive: true, force: true });
   return report;
 }

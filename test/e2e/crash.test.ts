@@ -69,13 +69,13 @@ test.each(scenes.map((scene, index) => ({ ...scene, index })))('kill -9 of $name
   expect(report.problems).toEqual([]);
   expect(report.kills).toEqual(kills);
   expect(crashPlan(seed).batches[0]!.scenario).toBe(scenario);
-}, 240_000);
+}, 300_000);
 
 test('every remote call, store write, activity and webhook that passes is in the catalogue of crash points, and nothing else is', async () => {
   const { passed } = await recorded;
   // Starting over is what kills are for.
   expect([...passed.keys()].sort()).toEqual([...points]);
-}, 240_000);
+}, 300_000);
 
 test('the built product knows of no crash point', async () => {
   const built = (await readdir(join(root, 'lib'), { recursive: true })).filter((path) => path.endsWith('.js'));

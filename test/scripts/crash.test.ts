@@ -12,6 +12,7 @@ import { crashFiles, readPid, writePid, type ArmedKill } from '../../scripts/cra
 import { crashPlan, creditsPerPage, killText, type CrashPlan } from '../../scripts/crash/plan';
 import { dealtPoints, isOfReceiver, passagesOf, points, scenarioOf, scenarios } from '../../scripts/crash/points';
 import { transpilePreload } from '../../scripts/crash/run';
+import { sumUp } from '../../scripts/crash/sum';
 import { batchKeys, jobKeys, ledgerKey, workFolder } from '../../src/contract/keys';
 
 const root = resolve(__dirname, '../..');
@@ -205,4 +206,16 @@ it('refuses what it does not understand', async () => {
   const crash = (...args: string[]): Promise<unknown> => promisify(execFile)(process.execPath, ['--import', 'tsx', join(root, 'scripts/crash.ts'), ...args]);
   await expect(crash('--seed', 'x')).rejects.toMatchObject({ code: 1, stderr: 'error: --seed takes a whole number from 0 on\n' });
   await expect(crash('--point', 'x')).rejects.toMatchObject({ code: 1, stderr: 'error: there is no point "x"; --points lists them\n' });
+});
+
+it('adds up what several sessions have written', async () => {
+  const file = join(folder, 'runs.jsonl');
+  const [first, second] = [crashPlan(1), crashPlan(2)];
+  const lines = [{ seed: 1, scenario: 'form', kills: first.kills, problems: [] }, { seed: 2, scenario: 'credits', kills: second.kills.slice(0, 1), problems: ['a page was paid twice'] }];
+  await writeFile(file, lines.map((line) => `${JSON.stringify(line)}\n`).join(''));
+  const [runs, kills, left, failed] = await sumUp(file);
+  const hit = new Set([...dealtPoints(1), dealtPoints(2)[0], ...first.kills.flatMap(({ at }) => ('point' in at ? [at.point] : []))]);
+  expect([runs, failed]).toEqual(['2 runs, 1 failed', 'seed 2 (credits): a page was paid twice']);
+  expect(kills).toMatch(new RegExp(`^${first.kills.length + 1} kills: worker \\d+, receiver \\d+, server \\d+; ${hit.size} of ${points.length} points hit$`));
+  expect(left!.slice('not hit: '.length).split(', ')).toEqual(points.filter((point) => !hit.has(point)));
 });

@@ -1,4 +1,4 @@
-import type { BatchSummary, DeadlineWarning, Gate, GateReason } from '../client';
+import type { BatchSummary, DeadlineWarning, Gate, GateReason, Trouble } from '../client';
 
 /** Why a gate is closed, and what a person can do about it; null when telling it to open is all. */
 const reasons: Record<GateReason, { why: string; cure: string | null }> = {
@@ -24,15 +24,20 @@ export function cureText(batchId: string, { reason, nextProbeAt }: Gate): string
 export const warningText = ({ job, percentLeft, expiresAt }: DeadlineWarning): string =>
   `job ${job} has ${percentLeft === 50 ? 'half' : 'a tenth'} of its time left or less; what is not archived by ${expiresAt} is lost`;
 
-/** Tells each change of a batch's gate, and each warning about a deadline, once. */
+/** A step that is tried again and again, and why it fails. */
+export const troubleText = ({ step, job, message, failures }: Trouble): string =>
+  `${step}${job === null ? '' : ` of job ${job}`} failed ${failures === 1 ? 'once' : `${failures} times`} and is tried again by itself: ${message}`;
+
+/** Tells each change of a batch's gate, each warning about a deadline and each trouble once. */
 export class GateNews {
   #gate: Gate | null = null;
   #warning = '';
+  #trouble = '';
 
   constructor(readonly say: (text: string) => void) {}
 
   /** What a batch looks like now. A batch that could not be asked says nothing of its gate. */
-  look({ batchId, gate, warning, error, closedAt }: BatchSummary): void {
+  look({ batchId, gate, warning, trouble, error, closedAt }: BatchSummary): void {
     if (error !== null || closedAt !== null) return;
     if (gate && (gate.reason !== this.#gate?.reason || gate.since !== this.#gate.since)) {
       this.say(`Batch ${batchId} starts no new jobs since ${gate.since}: ${reasonText(gate)}.\n${cureText(batchId, gate)}`);
@@ -42,5 +47,8 @@ export class GateNews {
     const key = warning ? `${warning.job} ${warning.percentLeft}` : '';
     if (warning && key !== this.#warning) this.say(`warning: ${warningText(warning)}.`);
     this.#warning = key;
+    if (trouble && trouble.code !== this.#trouble) this.say(`Batch ${batchId} waits: ${troubleText(trouble)}`);
+    if (!trouble && this.#trouble !== '') this.say(`Batch ${batchId} waits no more.`);
+    this.#trouble = trouble?.code ?? '';
   }
 }

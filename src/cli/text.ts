@@ -1,6 +1,6 @@
 import type { BatchSummary } from '../client';
 import { visibleText } from '../domain/visible-text';
-import { cureText, reasonText, warningText } from './gate';
+import { cureText, reasonText, troubleText, warningText } from './gate';
 
 const units = ['bytes', 'kB', 'MB', 'GB', 'TB'] as const;
 
@@ -43,6 +43,7 @@ export function summaryText(summary: BatchSummary, now: Date): string {
     ['time', `${durationText(took)}${closedAt === null ? ' so far' : ''}`],
     ['waits', gate && `no new job starts since ${gate.since}: ${reasonText(gate)}`],
     ['what to do', gate && cureText(batchId, gate)],
+    ['waits for', summary.trouble && closedAt === null ? troubleText(summary.trouble) : null],
     ['warning', warning && closedAt === null ? warningText(warning) : null],
     ['results expire', closedAt === null ? summary.nextExpiresAt : null],
     ['retries', summary.retryOf],

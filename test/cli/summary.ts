@@ -9,6 +9,7 @@ export const summary = (more: Partial<BatchSummary> = {}): BatchSummary => ({
   status: 'running',
   gate: null,
   warning: null,
+  trouble: null,
   documents: 10,
   documentsDone: 2,
   counts: { processed: 2 },

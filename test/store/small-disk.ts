@@ -10,12 +10,12 @@ const real = { open: fs.open, mkdir: fs.mkdir };
 /** An error as the file system makes it. */
 export const systemError = (code: string, syscall: string): Error => Object.assign(new Error(`${code} of a test, ${syscall}`), { code, syscall });
 
-/** How a disk says that it is full. */
-export type Fullness = 'ENOSPC' | 'EDQUOT';
+/** Why a disk takes nothing: it is full, a quota is used up, or it is read-only. */
+export type Refusal = 'ENOSPC' | 'EDQUOT' | 'EROFS';
 
 /** See the file's head. One at a time. */
 export class SmallDisk {
-  #full: Fullness | null = null;
+  #refusal: Refusal | null = null;
 
   private constructor(
     readonly folder: string,
@@ -32,15 +32,19 @@ export class SmallDisk {
     return disk;
   }
 
-  /** From now on nothing can be written. */
-  async fill(how: Fullness = 'ENOSPC'): Promise<void> {
-    this.#full = how;
-    if (this.isMounted) await writeFile(this.#filler, Buffer.alloc(4 * 1024 * 1024)).catch(() => undefined);
+  /** From now on nothing can be written. A mounted one has no quota. */
+  async fill(why: Refusal = 'ENOSPC'): Promise<void> {
+    this.#refusal = why;
+    if (!this.isMounted) return;
+    if (why === 'EROFS') await run('mount', ['-o', 'remount,ro', this.folder]);
+    else await writeFile(this.#filler, Buffer.alloc(4 * 1024 * 1024)).catch(() => undefined);
   }
 
   /** There is room again. */
   async free(): Promise<void> {
-    this.#full = null;
+    const before = this.#refusal;
+    this.#refusal = null;
+    if (this.isMounted && before === 'EROFS') await run('mount', ['-o', 'remount,rw', this.folder]);
     if (this.isMounted) await rm(this.#filler, { force: true });
   }
 
@@ -55,8 +59,10 @@ export class SmallDisk {
 
   #takeOver(): void {
     const isHere = (path: unknown) => String(path).startsWith(this.folder + sep) || path === this.folder;
-    const refuse = (syscall: string) => (this.#full ? Promise.reject(systemError(this.#full, syscall)) : null);
+    const refuse = (syscall: string) => (this.#refusal ? Promise.reject(systemError(this.#refusal, syscall)) : null);
     const open: typeof fs.open = async (path, flags, mode) => {
+      // On a full disk a file can still be made, as a name.
+      if (this.#refusal === 'EROFS' && flags !== 'r' && isHere(path)) throw systemError('EROFS', 'open');
       const file = await real.open(path, flags, mode);
       if (!isHere(path)) return file;
       const write = file.write.bind(file) as (...args: unknown[]) => Promise<unknown>;

@@ -34,6 +34,9 @@ const forgottenMs = 150_000;
  */
 const otherWorkerMs = 21_000;
 
+/** Longer than the SDK repeats calls to a server that is gone, in ms. */
+const lastRetryMs = 60_000;
+
 /** Where the simulator listens. */
 interface SimulatorPlace {
   api: string;
@@ -150,7 +153,8 @@ export class Site {
   /** Ends everything. */
   async close(): Promise<void> {
     this.#closing = true;
-    await this.#connection.close().catch(() => undefined);
+    // Not at once: a call that the SDK is about to repeat would throw out of a timer, and end this process with all other runs.
+    setTimeout(() => void this.#connection.close().catch(() => undefined), lastRetryMs).unref();
     const children = [...this.#places.map(({ child }) => child), this.simulator.child];
     for (const child of children) child.process.kill('SIGKILL');
     await Promise.all(children.map(({ ended }) => ended.catch(() => undefined)));

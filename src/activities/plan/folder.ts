@@ -1,12 +1,11 @@
-import { lstat, readdir, stat } from 'node:fs/promises';
+import { lstat, stat } from 'node:fs/promises';
 import type { Reason } from '../../contract/batch';
 import type { Selection } from '../../domain/classify';
 import { pathBytes, pathText } from '../../domain/source-path';
 import type { BytePath } from '../../domain/source-path';
 import type { Candidate } from './candidate';
-import { descriptors } from './descriptors';
 import { DigestMap } from './digest-map';
-import { isInside, lookAt, outsideSource, unreadableReason } from './look';
+import { isInside, lookAt, namesInside, outsideSource, unreadableReason } from './look';
 import type { Look } from './look';
 import { below, realPath, sourceUnavailable, explain } from './root';
 import type { SourceRoot } from './root';
@@ -75,12 +74,9 @@ export class FolderWalk {
 
   /** The folder's names in the order of their bytes; a rejected document, or nothing, when it cannot be read. */
   private async names(place: Place): Promise<string[] | Candidate | null> {
-    const path = below(this.root, place.real);
     try {
-      const names = await descriptors.patiently(() => readdir(pathBytes(path), { encoding: 'latin1' }));
-      if (place.real === '' || (await realPath(path)) === path) return names.sort();
-      // It was a folder when it was found, and is a link now: what it leads to may lie anywhere.
-      return this.selectedFolder(place, outsideSource);
+      const names = await namesInside(this.root, place.real);
+      return names ?? this.selectedFolder(place, outsideSource);
     } catch (error) {
       if (place.real === '') throw sourceUnavailable(this.root.path, explain(error));
       return this.selectedFolder(place, unreadableReason(this.root, error));
@@ -123,9 +119,9 @@ export class FolderWalk {
     return { kind: 'document', place: reached, look: await lookAt(this.root, target, stats) };
   }
 
+  /** What leads to nothing inside counts as itself: where it lies. */
   private problem(place: Place, reason: Reason): Finding {
-    // It leads to nothing inside the root that could be there under another path.
-    return { kind: 'document', place: { path: place.path, real: place.path }, look: { state: null, reason } };
+    return { kind: 'document', place, look: { state: null, reason } };
   }
 
   private candidate(finding: Finding): Candidate | null {

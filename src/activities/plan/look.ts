@@ -1,6 +1,6 @@
 import { constants } from 'node:fs';
 import type { Stats } from 'node:fs';
-import { access, lstat, open, stat } from 'node:fs/promises';
+import { access, lstat, open, readdir, stat } from 'node:fs/promises';
 import type { FileHandle } from 'node:fs/promises';
 import type { Reason } from '../../contract/batch';
 import { pathBytes } from '../../domain/source-path';
@@ -119,6 +119,24 @@ export async function openInside(root: SourceRoot, path: BytePath): Promise<Open
     await handle?.close();
     if ((error as NodeJS.ErrnoException).code === 'ELOOP' && handle === null && (error as NodeJS.ErrnoException).syscall === 'open') return becameLink;
     return unreadableReason(root, error);
+  }
+}
+
+/**
+ * The names in a folder of the source, in the order of their bytes; null when somebody has put a link in the place of one of its parents, so
+ * that it lies elsewhere. @throws the file system's error
+ */
+export async function namesInside(root: SourceRoot, real: BytePath): Promise<string[] | null> {
+  const path = pathBytes(below(root, real));
+  const handle = await descriptors.keep(() => open(path, openFlags | constants.O_DIRECTORY));
+  try {
+    const opened = root.opened === null ? null : openedPath(handle);
+    if (opened !== null && opened !== (root.opened || '/') && !opened.startsWith(`${root.opened}/`)) return null;
+    // By its handle: the path may lead elsewhere by now. A folder that was removed has no names, and is still there for its handle.
+    const names = await descriptors.patiently(() => readdir(opened === null ? path : `/proc/self/fd/${handle.fd}`, { encoding: 'latin1' }));
+    return names.sort();
+  } finally {
+    await handle.close();
   }
 }
 

@@ -29,8 +29,8 @@ async function readingOf(plan: () => Promise<unknown>): Promise<{ opened: string
   const before = bytesRead();
   await plan();
   const bytes = bytesRead() - before;
-  // The root is opened too, to know its place.
-  const paths = open.mock.calls.map(([path]) => (path as Buffer).toString()).filter((path) => path !== root);
+  // The root is opened too, to know its place and its names.
+  const paths = open.mock.calls.map(([path]) => (path as Buffer).toString()).filter((path) => path.replace(/\/$/, '') !== root);
   return { opened: paths.map((path) => basename(path)).sort(), bytes };
 }
 

@@ -1,13 +1,12 @@
 import { execFileSync } from 'node:child_process';
 import { readdirSync, readlinkSync } from 'node:fs';
-import { appendFile, chmod, mkdir, open, readFile, rename, rm, stat, symlink, truncate, unlink, utimes, writeFile } from 'node:fs/promises';
+import { appendFile, chmod, mkdir, open, readFile, rename, stat, symlink, truncate, unlink, utimes, writeFile } from 'node:fs/promises';
 import { createServer, type Server } from 'node:net';
 import { basename, join } from 'node:path';
 import { SourceFile } from '../../../src/activities/upload/file';
 import { closeHashing } from '../../../src/hashing';
 import { readJobLines } from '../../../src/activities/plan';
 import { ActivityBench } from '../../support/activity-bench';
-import { makePdf } from '../../support/documents';
 import { Recorder } from './recorder';
 
 /** Three pieces of one read, or four parts. */

@@ -19,7 +19,8 @@ const unreadable = (): string => JSON.stringify({ level: 50, time: new Date().to
 /** A logger that writes JSON lines without secrets: fields by their name at any depth, and addresses, tokens and known secrets wherever they stand. */
 export function createLogger({ level = 'info', to = openFile({ dest: 2, sync: true }), secrets = () => [] }: LogOptions = {}): Logger {
   const clean: DestinationStream = { write: (line) => to.write(`${visibleJson(cleaned(line, secrets))}\n`) };
-  return pino({ level, base: null, timestamp: pino.stdTimeFunctions.isoTime }, clean);
+  // Temporal's runtime and workers name theirs `error`; without a serializer its message would be lost.
+  return pino({ level, base: null, timestamp: pino.stdTimeFunctions.isoTime, serializers: { error: pino.stdSerializers.err } }, clean);
 }
 
 function cleaned(line: string, secrets: () => readonly string[]): string {

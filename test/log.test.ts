@@ -79,8 +79,9 @@ describe('createLogger', () => {
       sdk.debug('three');
       sdk.info('four');
       sdk.warn('five');
-      sdk.error('six');
+      sdk.error('six', { error: new Error('boom', { cause: new Error('Bearer S1') }) });
     });
+    expect(text).toContain('boom: Bearer [secret]');
     expect(text.trim().split('\n').map((line) => (JSON.parse(line) as { level: number }).level)).toEqual([40, 10, 20, 30, 40, 50]);
   });
 });

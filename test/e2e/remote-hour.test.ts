@@ -113,8 +113,6 @@ describe('an hour in which Plangrep answers nothing useful, on a clock that is s
       ['putObject', { status: 503, headers: { 'retry-after': '60' } }, 2],
       ['completeUploads', { html: true, status: 200, after: true }, 1],
       ['getJobResult', { html: true, status: 200 }, 1],
-      // Two for each of a job's four artifacts.
-      ['getJobArtifact', { status: 500 }, 8],
     ];
     const calls = await weather('steps', storms.map(([operation, storm]) => ({ operation, ...storm })));
     // Each job's own look at the end of a wait comes on top.

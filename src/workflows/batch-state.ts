@@ -42,6 +42,10 @@ export function newBatch(batchId: string, startedAt: string): BatchState {
   };
 }
 
+/** What an earlier run handed over, or else the new state. Of a release that knew less, what it did not know is as in a new batch. */
+export const takeUp = (fresh: BatchState, carried: BatchState | undefined): BatchState =>
+  carried ? { ...fresh, ...carried, progress: { ...fresh.progress, ...carried.progress } } : fresh;
+
 const closedStatus: Record<GateReason, BatchStatus> = {
   paused: 'paused',
   insufficient_credits: 'blocked_credits',

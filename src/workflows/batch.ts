@@ -3,7 +3,7 @@ import type { BatchProgress } from '../contract/batch';
 import { failureTypes } from '../contract/failures';
 import { batchIdRule, jobFinishedSignal, parseBatchWorkflowId, statusQuery, summaryMemo } from '../contract/messages';
 import type { BatchState } from '../contract/messages';
-import { batchFailure, failureOf, newBatch, runningStatus, showProgress } from './batch-state';
+import { batchFailure, failureOf, newBatch, runningStatus, showProgress, takeUp } from './batch-state';
 import { keepGate, setGateHandlers, throughGate } from './gate';
 import { batchActivities } from './proxies';
 import { closeJob } from './report';
@@ -19,7 +19,7 @@ const { store, api, transfer } = batchActivities;
 export async function batchWorkflow(input: unknown, carried?: BatchState): Promise<BatchProgress> {
   const batchId = parseBatchWorkflowId(workflowInfo().workflowId);
   if (!batchId) throw batchFailure({ code: failureTypes.invalidInput, message: `The workflow id must be batch/ and a batch id: ${batchIdRule}` }, null);
-  const batch = carried ?? newBatch(batchId, workflowInfo().startTime.toISOString());
+  const batch = takeUp(newBatch(batchId, workflowInfo().startTime.toISOString()), carried);
   setHandler(statusQuery, () => batch.progress);
   setHandler(jobFinishedSignal, (report) => closeJob(batch, report));
   setGateHandlers(batch);

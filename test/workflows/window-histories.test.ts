@@ -108,6 +108,18 @@ describe('a batch in moments that a server cannot be made to produce at will', (
     await history.replay(bundle);
   });
 
+  test('state of a release that knew less is taken up: what it did not know is as in a new batch', async () => {
+    const unknown: (keyof BatchState)[] = ['waiting', 'resends', 'adopted', 'lost', 'lowered', 'gate', 'probes', 'blocked', 'goingOn', 'warnings', 'failures', 'halves', 'cancelled', 'shownAt'];
+    const history = nextRun(Object.fromEntries(unknown.map((field) => [field, undefined])));
+    const scheduledEventId = schedules(history, 1, 'findClosedJobs');
+    signal(history, jobFinishedSignal, { job: 1, kind: 'closed', limits: null, ...closedJob({ failed: 15 }, { failedWith: 'x', resend: 'halves' }) });
+    const startedEventId = history.add('ACTIVITY_TASK_STARTED', { scheduledEventId, attempt: 1 });
+    history.add('ACTIVITY_TASK_COMPLETED', { scheduledEventId, startedEventId, result: payloads([]) });
+    history.task();
+    schedules(history, 2, 'resendDocuments');
+    await history.replay(bundle);
+  });
+
   /** A run whose only job was lost for the second time; its remote job is to be cancelled, and that is not possible. */
   function lostTwice(type: string): ConstructedHistory {
     const history = nextRun({ adopted: [1], lost: [1] });

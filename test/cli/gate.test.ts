@@ -41,6 +41,10 @@ describe('GateNews', () => {
     expect(told(paused, { error: { code: 'no_worker', message: 'x' } }, paused)).toEqual([closing]);
     expect(told(paused, { closedAt: nextProbeAt })).toEqual([closing]);
   });
+  it('tells once what a step waits for that keeps failing, and that it waits no more', () => {
+    const trouble = (failures: number) => ({ trouble: { step: 'archiveJob', job: 2, code: 'ArchiveUnavailable', message: 'On host: the archive /a is full. Free space.', failures } });
+    expect(told(trouble(1), trouble(2), {}, {})).toEqual(['Batch b1 waits: archiveJob of job 2 failed once and is tried again by itself: On host: the archive /a is full. Free space.', 'Batch b1 waits no more.']);
+  });
   it('warns of each mark of a deadline once', () => {
     const warning = (percentLeft: 50 | 10) => ({ warning: { job: 2, expiresAt: nextProbeAt, percentLeft } });
     expect(told(warning(50), warning(50), warning(10), {})).toEqual([expect.stringContaining('job 2 has half'), expect.stringContaining('job 2 has a tenth')]);

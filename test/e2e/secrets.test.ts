@@ -11,9 +11,11 @@ import { FolderStore } from '../../src/store/folder';
 import { Seal } from '../../src/store/seal';
 import { startCli, type CliResult, type RunningCli } from '../support/cli';
 import { startCliStack, type CliStack } from '../support/cli-stack';
+import { formsOf, textsIn } from '../support/text-forms';
 
 const secretOf = (name: string): string => `pgk_sim_marked_${name}_${randomBytes(12).toString('hex')}`;
 const [oldKey, newKey] = [secretOf('old'), secretOf('new')];
+const [payloadKey, codecToken] = [randomBytes(32).toString('base64'), secretOf('codec')];
 const scopes = ['jobs:read', 'jobs:write', 'artifacts:read'];
 /** How often something is looked up at most, and the time between two looks, in ms. */
 const [mostLooks, lookMs] = [300, 100];
@@ -38,8 +40,13 @@ function textsOf(value: unknown): string[] {
   return value !== null && typeof value === 'object' ? Object.entries(value).flatMap(([name, one]) => [name, ...textsOf(one)]) : [];
 }
 
-/** A text, and what stands in it as Base64. */
-const readings = (text: string): string[] => [text, ...[...text.matchAll(/[A-Za-z0-9+/_-]{24,}/g)].map(([run]) => Buffer.from(run, 'base64').toString('latin1'))];
+/** A text, and what stands in it as Base64, in hexadecimal or with percent signs. */
+const readings = (text: string): string[] => [
+  text,
+  ...[...text.matchAll(/[A-Za-z0-9+/_-]{24,}/g)].map(([run]) => Buffer.from(run, 'base64').toString('latin1')),
+  ...[...text.matchAll(/(?:[0-9a-f]{2}){12,}/gi)].map(([run]) => Buffer.from(run, 'hex').toString('latin1')),
+  ...[...text.matchAll(/[\w%+.~-]*%[\w%+.~-]+/g)].map(([run]) => run.replaceAll(/%([0-9a-f]{2})/gi, (_all, code: string) => String.fromCharCode(parseInt(code, 16)))),
+];
 
 describe('secrets', () => {
   let stack: CliStack;
@@ -52,14 +59,16 @@ describe('secrets', () => {
   const commands: { args: string[]; running: RunningCli }[] = [];
 
   beforeAll(async () => {
-    stack = await startCliStack({ simulator: { apiKey: oldKey, partThreshold: 8_000, partBytes: 6_000 } });
+    stack = await startCliStack({ onDisk: true, simulator: { apiKey: oldKey, partThreshold: 8_000, partBytes: 6_000 } });
     batches = new BatchClient({ client: stack.temporal.client });
     const { PLANGREP_API_KEY: _, ...env } = stack.env;
     const keyFile = join(stack.folder, 'api-key');
     await writeFile(keyFile, oldKey);
     const ports = [await freePort(), await freePort(), await freePort()] as const;
     metrics = { worker: `http://127.0.0.1:${ports[0]}/metrics`, receiver: `http://127.0.0.1:${ports[1]}/metrics` };
-    stack.env = { ...env, PLANGREP_API_KEY_FILE: keyFile, PLANGREP_WEBHOOK_URL: `http://127.0.0.1:${ports[2]}/hooks` };
+    // Listed only, so that what Temporal stores can be read here; test/e2e/codec.test.ts encrypts.
+    const codecKeys = { PLANGREP_PAYLOAD_KEYS_OLD: `marked:${payloadKey}`, PLANGREP_CODEC_TOKEN: codecToken };
+    stack.env = { ...env, ...codecKeys, PLANGREP_API_KEY_FILE: keyFile, PLANGREP_WEBHOOK_URL: `http://127.0.0.1:${ports[2]}/hooks` };
     worker = startCli(['worker', '--metrics-port', String(ports[0])], stack.env);
     receiver = startCli(['webhook', '--port', String(ports[2]), '--metrics-port', String(ports[1])], stack.env);
     await Promise.all([worker.seen(/Worker ready/), receiver.seen(/Webhook receiver ready/)]);
@@ -85,6 +94,9 @@ describe('secrets', () => {
       ['the second API key', newKey],
       ['the secret key', stack.env['PLANGREP_SECRET_KEY']!],
       ['the bytes of the secret key', Buffer.from(stack.env['PLANGREP_SECRET_KEY']!, 'base64').toString('latin1')],
+      ['the payload key', payloadKey],
+      ['the bytes of the payload key', Buffer.from(payloadKey, 'base64').toString('latin1')],
+      ['the token of the codec endpoint', codecToken],
       ['an upload token', /ut_[0-9a-f]{32}/],
       ['a multipart upload', /mpu_[0-9a-f]{24}/],
       ['a signed URL', /X-Signature=[0-9a-f]/],
@@ -141,6 +153,18 @@ describe('secrets', () => {
 
   async function look(when: string): Promise<void> {
     seen.push(...(await temporal(when)), ...(await files(when)), await processes(when));
+  }
+
+  /** What of the secrets stands in the server's own files: its database, with its journal, and its log. */
+  async function foundOnDisk(): Promise<string[]> {
+    const texts = secrets().flatMap(([, secret]) => (typeof secret === 'string' ? [secret] : []));
+    const patterns = secrets().flatMap(([name, secret]): [string, RegExp][] => (typeof secret === 'string' ? [] : [[name, secret]]));
+    const written = await stack.serverFiles();
+    expect(written.map(([name]) => name)).toEqual(expect.arrayContaining(['temporal.db', 'temporal.log']));
+    return written.flatMap(([name, bytes]) => {
+      const text = bytes.toString('latin1');
+      return [...texts.filter((secret) => text.includes(secret)).concat(textsIn(bytes, texts)).map((secret) => `${name} holds ${secret}`), ...patterns.filter(([, pattern]) => pattern.test(text)).map(([what]) => `${name} holds ${what}`)];
+    });
   }
 
   async function until<T>(what: string, ask: () => T | undefined | Promise<T | undefined>): Promise<T> {
@@ -234,9 +258,10 @@ describe('secrets', () => {
     const said = [...commands, { args: ['worker'], running: worker }, { args: ['webhook'], running: receiver }].map(({ args, running }): Place => [`the output of ${args.join(' ')}`, running.output.stdout + running.output.stderr]);
     seen.push(...counted, ...said, ['the summary', JSON.stringify(summary)]);
 
-    expectPower(source);
+    await expectPower(source);
     await expectSealedMemos();
     expect(found(seen)).toEqual([]);
+    expect(await foundOnDisk()).toEqual([]);
   });
 
   /** The signing secret of every job is in its memo, and only the secret key opens it. */
@@ -250,12 +275,13 @@ describe('secrets', () => {
   }
 
   /** What was looked at holds what it should: readable texts, of the moments that matter, in which every secret would be seen. */
-  function expectPower(source: string): void {
+  async function expectPower(source: string): Promise<void> {
     const textOf = (where: string): string => seen.filter(([name]) => name.endsWith(where)).map(([, text]) => text).join('\n');
     expect(seen.filter(([where, text]) => text === '' && !/(output of|work\/)/.test(where))).toEqual([]);
     expect(textOf(`the history of ${batchWorkflowId('marked')}`)).toContain(source);
     expect(textOf(`the details of ${batchWorkflowId('marked')}`)).toContain('resume');
     for (const part of ['/registrations/', '/remote.json', '/intent.json', '/manifest.jsonl', '/result.json']) expect(seen.map(([where]) => where).find((where) => where.includes(part)) ?? part).not.toBe(part);
+    expect((await stack.serverFiles()).filter(([, bytes]) => textsIn(bytes, [source]).length > 0)).not.toEqual([]);
     expect(textOf('the list of processes')).toContain('doctor\0--json');
     expect(textOf('the output of worker')).toContain('Activity failed');
     expect(textOf('the output of start ')).toBe('');
@@ -264,9 +290,9 @@ describe('secrets', () => {
 
     const { signer, storageUrl } = stack.simulator.state;
     const [job] = jobs();
-    const planted = [oldKey, newKey, stack.env['PLANGREP_SECRET_KEY']!, signer.uploadToken('doc_1', false), signer.multipartUploadId('doc_1'), signer.signedUrl(storageUrl, 'GET', '/results/job_1', 1), tokenOf(job!), job!.webhookSecret!];
+    const planted = [oldKey, newKey, payloadKey, codecToken, stack.env['PLANGREP_SECRET_KEY']!, signer.uploadToken('doc_1', false), signer.multipartUploadId('doc_1'), signer.signedUrl(storageUrl, 'GET', '/results/job_1', 1), tokenOf(job!), job!.webhookSecret!];
     for (const secret of planted) {
-      for (const text of [`{"a":"${secret}"}`, Buffer.from(`{"a":"${secret}"}`).toString('base64url')]) expect([secret, found([['here', text]]).length > 0]).toEqual([secret, true]);
+      for (const text of [`{"a":"${secret}"}`, ...formsOf(`{"a":"${secret}"}`).slice(0, 3).map(String), Buffer.from(`{"a":"${secret}"}`).toString('base64url')]) expect([secret, found([['here', text]]).length > 0]).toEqual([secret, true]);
     }
   }
 });

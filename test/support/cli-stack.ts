@@ -1,13 +1,16 @@
 import { randomBytes } from 'node:crypto';
-import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { mkdir, mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
-import type { TestWorkflowEnvironment } from '@temporalio/testing';
+import { TestWorkflowEnvironment } from '@temporalio/testing';
 import { startSimulator, type Simulator } from '../../src/simulator/server';
 import type { SimulatorOptions } from '../../src/simulator/options';
-import { startCli, type RunningCli } from './cli';
+import { cliEnvironment, startCli, type RunningCli } from './cli';
 import { makePdf } from './documents';
 import { startLocalTemporal, type LocalTemporalOptions } from '../../scripts/local-temporal';
+import { Processes } from '../../scripts/processes';
+import { findTemporalCli } from '../../scripts/temporal-binaries';
+import { startTemporalServer } from '../../scripts/temporal-server';
 
 /** A server, a simulator and a folder of its own, for command lines that run as processes. */
 export interface CliStack {
@@ -20,17 +23,30 @@ export interface CliStack {
   env: Record<string, string>;
   /** Writes one-page documents, or ones of the given page counts, and gives their folder. */
   documents(name: string, pages: number[]): Promise<string>;
-  /** Starts a worker process and waits until it serves. */
-  startWorker(): Promise<RunningCli>;
+  /** Starts a worker process, with more variables if given, and waits until it serves. */
+  startWorker(more?: Record<string, string>): Promise<RunningCli>;
+  /** The files of a server that keeps its data on disk, its log among them: name and bytes. */
+  serverFiles(): Promise<[name: string, bytes: Buffer][]>;
   stop(): Promise<void>;
 }
 
-/** Starts a {@link CliStack}; no worker runs until it is asked for. `env`: more variables, such as `PLANGREP_WEBHOOK_URL`. */
-export async function startCliStack(options: { simulator?: SimulatorOptions; temporal?: LocalTemporalOptions; env?: Record<string, string> } = {}): Promise<CliStack> {
-  // The server first: when there is none to be had, nothing else may be left running.
-  const temporal = await startLocalTemporal(options.temporal);
-  const simulator = await startSimulator({ jobMs: 200, pageMs: 0, ...options.simulator });
+/** Meaning of the fields: see each. */
+export interface CliStackOptions {
+  simulator?: SimulatorOptions;
+  temporal?: LocalTemporalOptions;
+  /** More variables, such as `PLANGREP_WEBHOOK_URL`. */
+  env?: Record<string, string>;
+  /** The server keeps its data in files, which {@link CliStack.serverFiles} reads. Default false: in memory. */
+  onDisk?: boolean;
+}
+
+/** Starts a {@link CliStack}; no worker runs until it is asked for. */
+export async function startCliStack(options: CliStackOptions = {}): Promise<CliStack> {
   const folder = await mkdtemp(join(tmpdir(), 'plangrep-cli-stack-'));
+  const processes = new Processes();
+  // The server first: when there is none to be had, nothing else may be left running.
+  const temporal = options.onDisk ? await startOnDisk(processes, folder) : await startLocalTemporal(options.temporal);
+  const simulator = await startSimulator({ jobMs: 200, pageMs: 0, ...options.simulator });
   const archive = join(folder, 'archive');
   const env = {
     TEMPORAL_ADDRESS: temporal.address,
@@ -51,19 +67,30 @@ export async function startCliStack(options: { simulator?: SimulatorOptions; tem
     archive,
     env,
     documents: (name, pages) => writeDocuments(join(folder, name), pages),
-    startWorker: async () => {
-      const worker = startCli(['worker'], env, { limitMs: 600_000 });
+    startWorker: async (more = {}) => {
+      const worker = startCli(['worker'], { ...env, ...more }, { limitMs: 600_000 });
       workers.push(worker);
       await worker.seen(/Worker ready/);
       return worker;
     },
+    serverFiles: async () => Promise.all((await readdir(join(folder, 'temporal'))).map(async (name): Promise<[string, Buffer]> => [name, await readFile(join(folder, 'temporal', name))])),
     stop: async () => {
       for (const { child } of workers) child.kill('SIGTERM');
       await Promise.all(workers.map(({ ended }) => ended));
       await Promise.all([temporal.teardown(), simulator.close()]);
+      await processes.stop();
       await rm(folder, { recursive: true, force: true });
     },
   };
+}
+
+/** A server with a database and a log in `temporal`. */
+async function startOnDisk(processes: Processes, root: string): Promise<TestWorkflowEnvironment> {
+  const folder = join(root, 'temporal');
+  await mkdir(folder);
+  const { path: temporal } = await findTemporalCli({ processes, print: () => {} });
+  const { address } = await startTemporalServer({ processes, temporal, folder, env: cliEnvironment({}) });
+  return TestWorkflowEnvironment.createFromExistingServer({ address });
 }
 
 async function writeDocuments(folder: string, pages: number[]): Promise<string> {

@@ -1,14 +1,13 @@
 import { batchWorkflowId, jobWorkflowId } from '../../src/contract/messages';
 import { Story, type StoryOptions } from '../../test/support/story';
 import { readHistory, type RecordedHistory } from './files';
-import type { traitsOf } from './traits';
 
 /** A kind of batch or job of which a history must be kept. */
 export interface Kind {
   name: string;
   /** What happens in it, for people. */
   about: string;
-  /** What is saved of it, `<name>-<part>`, and what must occur in it; see {@link traitsOf}. */
+  /** What is saved of it, `<name>-<part>`, and what must occur in it; see traits.ts. */
   parts: Record<string, string[]>;
   /** Runs it for real, with everything it needs, and answers with the histories of its parts in their order. */
   record(): Promise<RecordedHistory[]>;

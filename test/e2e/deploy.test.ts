@@ -140,6 +140,11 @@ describe('a deploy while batches run', () => {
     expect(await patchesOf('batch/back')).toEqual([]);
     await change(builds.patched);
     await isWhole('new', 1);
+    // How a patch is found again, before it is taken out.
+    const marked: string[] = [];
+    for await (const { workflowId } of story.stack.env.client.workflow.list({ query: "TemporalChangeVersion = 'looks-at-start'" })) marked.push(workflowId);
+    expect(marked).toContain('batch/new');
+    expect(marked).not.toContain('batch/back');
   });
 
   test('a build that cannot go on with what runs: it is shown, nothing is lost, and the right build heals it', async () => {

@@ -5,7 +5,7 @@ import { dirname, join, resolve } from 'node:path';
 const root = resolve(__dirname, '../..');
 const tracked = execFileSync('git', ['ls-files', '-z'], { cwd: root, encoding: 'utf8' }).split('\0').filter((file) => file && existsSync(join(root, file)));
 const text = (file: string): string => readFileSync(join(root, file), 'utf8');
-const isText = (file: string): boolean => !/\.(pdf|png|jpg|zip|ico)$/.test(file);
+const isText = (file: string): boolean => !/\.(pdf|png|jpg|zip|ico|gz)$/.test(file);
 const code = tracked.filter((file) => /\.(ts|mts|js)$/.test(file));
 
 /** Lines of tracked files in which a pattern is found, as `file:line: found`. */

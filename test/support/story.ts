@@ -45,7 +45,7 @@ export interface StoryOptions {
   /** The Temporal server's. */
   temporal?: LocalTemporalOptions;
   /** Settings of the client that the activities have, such as an address in front of the simulator's. Default: none but the usual. */
-  client?: (simulator: Simulator) => Partial<PlangrepClientOptions>;
+  client?: (simulator: Simulator) => Promise<Partial<PlangrepClientOptions>>;
   /** Whether it has workers from its beginning to its end. Default true; else the test runs its own, with the story's activities. */
   workers?: boolean;
 }
@@ -64,13 +64,13 @@ export class Story {
 
   private constructor(readonly stack: Stack) {}
 
-  static async start({ simulator = {}, webhooks = false, temporal = {}, client = () => ({}), workers = true }: StoryOptions = {}): Promise<Story> {
+  static async start({ simulator = {}, webhooks = false, temporal = {}, client = async () => ({}), workers = true }: StoryOptions = {}): Promise<Story> {
     const stack = await Stack.start({ jobMs: 100, ...simulator }, temporal);
     const story = new Story(stack);
     try {
       if (webhooks) await story.#receive();
       story.writeKey(stack.simulator.apiKey);
-      story.#plangrep = new PlangrepClient({ baseUrl: stack.simulator.apiUrl, apiKey: keyFromFile(story.keyFile), version: '0.0.0-test', ...client(stack.simulator) });
+      story.#plangrep = new PlangrepClient({ baseUrl: stack.simulator.apiUrl, apiKey: keyFromFile(story.keyFile), version: '0.0.0-test', ...(await client(stack.simulator)) });
       if (workers) story.#work();
       return story;
     } catch (error) {
@@ -135,8 +135,8 @@ export class Story {
   }
 
   /** Starts a batch over documents of these names; the content of each follows from its name and `marker`. */
-  async begin(id: string, names: string[], more: Partial<BatchInputOptions> = {}, { pages = 1, marker = id } = {}): Promise<StartedBatch> {
-    const source = await this.stack.write(id, names.map((name) => ({ path: Buffer.from(name), content: makePdf({ pages, marker: `${marker} ${name}` }) })));
+  async begin(id: string, names: string[], more: Partial<BatchInputOptions> = {}, { pages = 1, marker = id, sizeBytes = 0 } = {}): Promise<StartedBatch> {
+    const source = await this.stack.write(id, names.map((name) => ({ path: Buffer.from(name), content: makePdf({ pages, marker: `${marker} ${name}`, sizeBytes }) })));
     return this.stack.batches.start({ project: 'Quickstart', source: { folder: source }, ...more }, { id });
   }
 

@@ -77,6 +77,8 @@ export const followUpSchema = z.object({
   ranges: z.array(planRangeSchema),
   /** How often the documents have been sent again because they failed; 0 for parts of a job that was split. */
   resends: z.number().int().min(0).default(0),
+  /** How often the documents got another job because theirs was refused before anything was paid. */
+  refusals: z.number().int().min(0).default(0),
 });
 /** See {@link followUpSchema}. */
 export type FollowUp = z.infer<typeof followUpSchema>;

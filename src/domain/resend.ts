@@ -23,6 +23,8 @@ export interface ResendQuestion {
   documents: readonly ResendDocument[];
   /** How often these documents were sent again before. */
   resends: number;
+  /** How often their job was refused before anything was paid, and they got another one. */
+  refusals: number;
   rules: ResendRules;
 }
 
@@ -30,13 +32,14 @@ export interface ResendQuestion {
  * How documents of a closed job are sent again, or null. No document goes again of which pages were, or may have been, paid for,
  * unless `retryPartialDocuments` asks for it; and every way comes to an end: parts are smaller than the job, and the rest is counted.
  */
-export function resendOf({ status, errorCode, creditsDebited, planned, documents, resends, rules }: ResendQuestion): ResendKind | null {
+export function resendOf({ status, errorCode, creditsDebited, planned, documents, resends, refusals, rules }: ResendQuestion): ResendKind | null {
   // A job that was split before anything was sent has outcomes only for what fits nowhere: the parts are there already.
   if (documents.length < planned) return 'halves';
   const again = resends < rules.retryFailedDocuments;
   if (status !== null && hasResult(status)) return again && documents.some((document) => isSentAgain('documents', document, rules)) ? 'documents' : null;
-  // What a refused job never got to send costs nothing and may pass next time.
-  if (status !== 'failed') return again && documents.some((document) => document.pagesPaid === 0 && isSentAgain('documents', document, rules)) ? 'documents' : null;
+  // What a refused job never got to send costs nothing and may pass next time. That is none of the documents' fault: a kill while a full job is registered is enough.
+  const anew = refusals < Math.max(1, rules.retryFailedDocuments) && resends <= rules.retryFailedDocuments;
+  if (isRefusal(status)) return anew && documents.some((document) => document.pagesPaid === 0 && isSentAgain('documents', document, rules)) ? 'documents' : null;
   if (creditsDebited !== 0) return null;
   const unpaid = documents.filter((document) => isSentAgain('whole', document, rules)).length;
   if (unpaid === 0) return null;
@@ -44,6 +47,9 @@ export function resendOf({ status, errorCode, creditsDebited, planned, documents
   if (isPassing(errorCode)) return again ? 'whole' : null;
   return unpaid > 1 && rules.splitFailedJobs ? 'halves' : null;
 }
+
+/** Whether a job with this last status neither came to a result nor failed: it was refused, or given up, before that. */
+export const isRefusal = (status: string | null): boolean => status !== 'failed' && (status === null || !hasResult(status));
 
 /** Reasons of failed documents that another job may do better with; what lies in the document, or was decided, stays. */
 const mendable = new Set<Reason['code'] | undefined>(['remote_error', 'job_failed']);

@@ -12,7 +12,7 @@ const failed = document('failed', 0, 'job_failed');
 
 const ask = (changes: Partial<ResendQuestion>): ResendKind | null => {
   const documents = changes.documents ?? [failed, failed];
-  return resendOf({ status: 'failed', errorCode: 'internal', creditsDebited: 0, planned: documents.length, documents, resends: 0, rules, ...changes });
+  return resendOf({ status: 'failed', errorCode: 'internal', creditsDebited: 0, planned: documents.length, documents, resends: 0, refusals: 0, rules, ...changes });
 };
 
 describe('a job with a result', () => {
@@ -59,8 +59,16 @@ test.each([['cancelled', 'cancelled'], ['expired', 'expired']] as const)('docume
 test.each(['cancelled', 'processing', null])('what a refused job, last seen as %p, never got to send is sent again; what it may have paid for is not', (status) => {
   const unsent = document('failed', 0, 'remote_error');
   expect(ask({ status, documents: [unsent], planned: 1 })).toBe('documents');
-  expect(ask({ status, documents: [unsent], planned: 1, resends: 1 })).toBeNull();
+  expect(ask({ status, documents: [unsent], planned: 1, refusals: 1 })).toBeNull();
   expect(ask({ status, documents: [document('failed', null, 'remote_error')], planned: 1 })).toBeNull();
+});
+
+test('a job that was refused costs its documents none of their tries, and they get one more even where none is asked for', () => {
+  const refused = (changes: Partial<ResendQuestion>): ResendKind | null => ask({ status: 'cancelled', documents: [document('failed', 0, 'remote_error')], planned: 1, ...changes });
+  expect(refused({ resends: 1 })).toBe('documents');
+  const never = { ...rules, retryFailedDocuments: 0 };
+  expect([0, 1].map((refusals) => refused({ refusals, rules: never }))).toEqual(['documents', null]);
+  expect([1, 2].map((refusals) => refused({ refusals, rules: { ...rules, retryFailedDocuments: 2 } }))).toEqual(['documents', null]);
 });
 
 test('a job that was split before it was sent has its parts already', () => {

@@ -73,6 +73,7 @@ async function resendFrom(store: Store, { batchId, job }: { batchId: string; job
     planned: ranges.reduce((sum, part) => sum + part.documents, 0),
     documents,
     resends: followUp?.resends ?? 0,
+    refusals: followUp?.refusals ?? 0,
     rules: input.input,
   });
 }

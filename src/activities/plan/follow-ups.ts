@@ -10,8 +10,8 @@ import type { PlacedLine } from './read';
 export interface FollowUpRequest extends JobRef {
   /** The first number that may be free. */
   next: number;
-  /** How often the documents have been sent again, this time included. */
-  resends: number;
+  /** How often the documents have been sent again, and how often their job was refused, this time included. */
+  tries: Pick<FollowUp, 'resends' | 'refusals'>;
   /** Documents of each part, in the order of the plan. */
   parts: PlacedLine[][];
 }
@@ -21,20 +21,26 @@ export interface FollowUpRequest extends JobRef {
  * they may have run. Documents that none of them has go into new ones, in the parts asked for. Answers all of the job's, in order.
  */
 export async function makeFollowUps(store: Store, request: FollowUpRequest): Promise<FollowUp[]> {
-  const { batchId, job, next, resends, parts } = request;
+  const { batchId, job, next, tries, parts } = request;
   const all = await readFollowUps(store, batchId);
   const made = all.filter(({ parent }) => parent === job);
   let number = Math.max(next, (all.at(-1)?.job ?? 0) + 1);
   for (const part of parts) {
     const open = part.filter((line) => !made.some((followUp) => holds(followUp, line)));
     if (open.length === 0) continue;
-    const followUp: FollowUp = { job: number, parent: job, ranges: joined(open), resends };
+    const followUp: FollowUp = { job: number, parent: job, ranges: joined(open), ...tries };
     // Somebody else took the number since: what they made it for is to be looked at first.
     if (!(await store.createIfAbsent(batchKeys(batchId).followUp(number), jsonText(followUp)))) return makeFollowUps(store, request);
     made.push(followUp);
     number += 1;
   }
   return made;
+}
+
+/** What a job's documents have been through before it. */
+export async function triesBefore(store: Store, { batchId, job }: JobRef): Promise<FollowUpRequest['tries']> {
+  const { resends = 0, refusals = 0 } = (await readFollowUps(store, batchId)).find((followUp) => followUp.job === job) ?? {};
+  return { resends, refusals };
 }
 
 /** The follow-up jobs that a job has already. */

@@ -1,17 +1,17 @@
 import { cancellationSignal } from '@temporalio/activity';
 import type { JobRef, ResendKind, TransferActivities } from '../../contract/activities';
-import { documentOutcomeSchema, inputFileSchema } from '../../contract/archive';
+import { documentOutcomeSchema, inputFileSchema, jobFileSchema } from '../../contract/archive';
 import type { DocumentOutcome } from '../../contract/archive';
 import type { Counts } from '../../contract/batch';
 import { batchKeys, jobKeys } from '../../contract/keys';
 import { jobLimits, packDocuments } from '../../domain/plan';
-import { isSentAgain } from '../../domain/resend';
+import { isRefusal, isSentAgain } from '../../domain/resend';
 import type { Store } from '../../store';
-import { readJson, readJsonLines } from '../../store/jsonl';
+import { findJson, readJson, readJsonLines } from '../../store/jsonl';
 import { withHeartbeat } from '../heartbeat';
 import type { PlanDependencies } from './batch';
 import { countPagesOf } from './count';
-import { holds, makeFollowUps } from './follow-ups';
+import { holds, makeFollowUps, triesBefore } from './follow-ups';
 import { readFollowUps, readPlacedLines, readPlan } from './read';
 import type { PlacedLine } from './read';
 import { openRoot } from './root';
@@ -34,13 +34,20 @@ async function resend(deps: PlanDependencies, { batchId, job, how, next }: Resen
   const outcomes = await readOutcomes(store, { batchId, job });
   const lines = await readPlacedLines(store, batchId, job);
   const open = await linesToSend(store, batchId, how, lines, outcomes);
-  const sentBefore = (await readFollowUps(store, batchId)).find((followUp) => followUp.job === job)?.resends ?? 0;
-  const resends = sentBefore + (how === 'documents' || how === 'whole' ? 1 : 0);
+  const tries = await triesNow(store, { batchId, job, how });
   const parts = open.length === 0 ? [] : await partsOf(deps, batchId, how, open);
-  const made = await makeFollowUps(store, { batchId, job, next, resends, parts });
+  const made = await makeFollowUps(store, { batchId, job, next, tries, parts });
   const taken = lines.filter((line) => made.some((followUp) => holds(followUp, line)));
   const highest = (await readFollowUps(store, batchId)).at(-1)?.job ?? 0;
   return { jobs: made.map((followUp) => followUp.job), counts: countsOf(taken, outcomes), nextFollowUp: Math.max(next, highest + 1) };
+}
+
+/** A job that was refused took none of its documents' tries; parts of a job are as many as they must be. */
+async function triesNow(store: Store, { batchId, job, how }: JobRef & { how: ResendKind }): ReturnType<typeof triesBefore> {
+  const { resends, refusals } = await triesBefore(store, { batchId, job });
+  if (how !== 'documents' && how !== 'whole') return { resends, refusals };
+  const file = await findJson(store, jobKeys(batchId, job).job, jobFileSchema);
+  return how === 'documents' && isRefusal(file?.status ?? null) ? { resends, refusals: refusals + 1 } : { resends: resends + 1, refusals };
 }
 
 async function readOutcomes(store: Store, { batchId, job }: JobRef): Promise<Map<number, DocumentOutcome>> {

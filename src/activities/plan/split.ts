@@ -8,8 +8,8 @@ import type { JobLimits } from '../../domain/plan';
 import { folderOf } from '../../domain/source-path';
 import type { Store } from '../../store';
 import { findJson, jsonLines, readJsonLines } from '../../store/jsonl';
-import { followUpsOf, holds, makeFollowUps } from './follow-ups';
-import { readFollowUps, readPlacedLines, readPlan } from './read';
+import { followUpsOf, holds, makeFollowUps, triesBefore } from './follow-ups';
+import { readPlacedLines, readPlan } from './read';
 import type { PlacedLine } from './read';
 
 /**
@@ -29,8 +29,7 @@ export async function splitJob(store: Store, request: JobRef & { limits: Limits;
   const unfit = lines.filter((_, at) => packing.jobOf[at] === 0);
   if (made.length === 0 && unfit.length === 0 && packing.jobs <= 1) return { jobs: [job], rejected: 0 };
   const parts = Array.from({ length: packing.jobs }, (_, part) => lines.filter((_line, at) => packing.jobOf[at] === part + 1));
-  const resends = (await readFollowUps(store, batchId)).find((followUp) => followUp.job === job)?.resends ?? 0;
-  const jobs = await makeFollowUps(store, { batchId, job, next, resends, parts });
+  const jobs = await makeFollowUps(store, { batchId, job, next, tries: await triesBefore(store, request), parts });
   const rejected = await writeRejected(store, request, unfit.map((placed) => rejectedOutcome(placed, lowered)));
   return { jobs: jobs.map((followUp) => followUp.job), rejected };
 }

@@ -3,11 +3,11 @@ import { join } from 'node:path';
 import fc from 'fast-check';
 import { readJobLines } from '../../../src/activities/plan';
 import { readFollowUps } from '../../../src/activities/plan/read';
-import { manifestLineSchema } from '../../../src/contract/archive';
+import { jobFileSchema, manifestLineSchema } from '../../../src/contract/archive';
 import type { ManifestLine } from '../../../src/contract/archive';
 import { jobKeys } from '../../../src/contract/keys';
 import type { BatchInputOptions } from '../../../src/contract/batch';
-import { readJsonLines } from '../../../src/store/jsonl';
+import { jsonText, readJson, readJsonLines } from '../../../src/store/jsonl';
 import { verifyBatch } from '../../../src/verify';
 import { writeManifest } from '../../../scripts/bench/batch-builder';
 import { makePdf } from '../../support/documents';
@@ -54,6 +54,15 @@ describe('resendDocuments', () => {
     expect(await seqsOf(batch, 2)).toEqual([2, 6]);
     expect(await readFollowUps(batch.store, batchId)).toMatchObject([{ job: 2, parent: 1, resends: 1, ranges: [{ documents: 1 }, { documents: 1 }] }]);
     expect(await batch.run(2)).toMatchObject({ resend: null, counts: { processed: 2 } });
+  });
+
+  test('documents of a job that was refused keep their tries', async () => {
+    const batch = await planned([of('good', 'blank once')]);
+    await batch.run(1);
+    const key = jobKeys(batchId, 1).job;
+    await batch.store.write(key, jsonText({ ...(await readJson(batch.store, key, jobFileSchema)), status: 'cancelled' }));
+    await batch.resend(1, 'documents', 2);
+    expect(await readFollowUps(batch.store, batchId)).toMatchObject([{ job: 2, parent: 1, resends: 0, refusals: 1 }]);
   });
 
   test('partial ones too, when that is asked for', async () => {

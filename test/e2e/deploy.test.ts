@@ -96,7 +96,7 @@ describe('a deploy while batches run', () => {
   test('batches of the old build are finished by the new one as they began, new ones go the new way', async () => {
     drain = await deploy(story, builds.first);
     hold('wait', 1);
-    hold('long', 6);
+    hold('long', 4);
     story.fault(
       // What drains may go on for ten seconds: this upload takes longer, and is made again.
       { kind: 'request', operation: 'putObject', externalId: 'batch/upload/', nth: 2, delayMs: 12_000 },
@@ -107,25 +107,24 @@ describe('a deploy while batches run', () => {
       story.begin('gate', ['a.pdf', 'b.pdf'], { ...each, probe: false }),
       story.begin('long', Array.from({ length: 9 }, (_, index) => `${index}.pdf`), { ...each, maxConcurrentJobs: 1 }),
     ]);
-    await Promise.all([isAt('wait', 1, 'processing'), story.until('gate', ({ gate }) => gate !== null), isAt('long', 6, 'processing')]);
+    await Promise.all([isAt('wait', 1, 'processing'), story.until('gate', ({ gate }) => gate !== null), isAt('long', 4, 'processing')]);
 
     const [good, bad] = await Promise.all([withAltered(patchedChange, replayRunning), withAltered(mistakenChange, replayRunning)]);
     expect(good).toMatchObject({ code: 0, said: expect.stringContaining('none would break') as string });
     expect(bad.code).toBe(1);
-    for (const workflowId of [jobWorkflowId('wait', 1), jobWorkflowId('gate', 1), jobWorkflowId('long', 6)]) expect(bad.said).toContain(`${workflowId} `);
+    for (const workflowId of [jobWorkflowId('wait', 1), jobWorkflowId('gate', 1), jobWorkflowId('long', 4)]) expect(bad.said).toContain(`${workflowId} `);
 
     await story.begin('upload', ['a.pdf', 'b.pdf', 'c.pdf']);
     await isAt('upload', 1, 'uploading');
     await change(builds.patched);
     story.stack.simulator.state.faults.clear();
     hold('new', 1);
-    await Promise.all([story.begin('new', ['a.pdf']), release('wait', 1), release('long', 6), story.stack.batches.resume('gate')]);
+    await Promise.all([story.begin('new', ['a.pdf']), release('wait', 1), release('long', 4), story.stack.batches.resume('gate')]);
     await Promise.all([isWhole('upload', 3), isWhole('wait', 1), isWhole('gate', 2), isWhole('long', 9)]);
 
     for (const id of ['upload', 'wait', 'gate', 'long']) expect([id, await patchesOf(`batch/${id}`), await patchesOf(jobWorkflowId(id, 1))]).toEqual([id, [], []]);
     const runs = await runsOf(story.stack.env.client, 'long');
     const markers = runs.map((events) => events.filter((event) => event.markerRecordedEventAttributes).length);
-    expect(markers.length).toBeGreaterThan(1);
     expect([markers[0], ...new Set(markers.slice(1))]).toEqual([0, 1]);
     await isAt('new', 1, 'processing');
     expect([await patchesOf('batch/new'), await patchesOf(jobWorkflowId('new', 1))]).toEqual([['patch looks-at-start'], ['patch looks-before-upload']]);

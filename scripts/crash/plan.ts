@@ -135,6 +135,8 @@ function plannedKills(dice: Dice, { scenario, points, workers }: Pick<CrashPlan,
   });
   const more = dice.below(3);
   for (let index = 0; index < more; index++) kills.push(extraKill(dice));
+  const startsAgain = kills.some(({ targets }) => targets.includes('receiver')) && dice.below(2) === 0;
+  if (startsAgain) kills.push({ at: { point: 'receiver start', nth: 2 }, targets: ['receiver'] });
   return kills;
 }
 

@@ -144,6 +144,9 @@ async function refuseLink(path: string): Promise<void> {
   if (found?.isSymbolicLink()) throw Object.assign(new Error(`${path} is a link`), { code: 'ELINK', syscall: 'lstat' });
 }
 
+/** Stands for every promise that was kept: one of its own would hold on to the context of the caller it was made for, an activity with all it knows. */
+const kept: Promise<unknown> = Promise.resolve();
+
 /** What `all` has under this name, or what `make` promises; a promise that is broken is forgotten. */
 function remember(all: Map<string, Promise<unknown>>, name: string, make: () => Promise<unknown>): Promise<unknown> {
   const known = all.get(name);
@@ -151,9 +154,11 @@ function remember(all: Map<string, Promise<unknown>>, name: string, make: () => 
   if (all.size >= keptFolders) all.clear();
   const promise = make();
   all.set(name, promise);
-  promise.catch(() => {
-    if (all.get(name) === promise) all.delete(name);
-  });
+  const isKnown = () => all.get(name) === promise;
+  promise.then(
+    () => isKnown() && all.set(name, kept),
+    () => isKnown() && all.delete(name),
+  );
   return promise;
 }
 

@@ -7,6 +7,9 @@ import { ContractError } from './errors';
 /** One entry of the list's `jobs`, unchecked, or the cursor of the next page. */
 export type ListItem = { job: unknown } | { nextCursor: string };
 
+/** Deepest nesting that is read; jobs have a handful of levels, and millions of brackets take minutes. */
+const maxDepth = 256;
+
 interface Token {
   name: string;
   value?: string;
@@ -31,7 +34,8 @@ class JobListReader extends Transform {
   override _transform(token: Token, _encoding: string, done: TransformCallback): void {
     if (this.inJobs) this.readJob(token);
     else this.readAround(token);
-    done();
+    const isDeep = this.depth + this.assembler.depth > maxDepth;
+    done(isDeep ? new ContractError('List of jobs', [`jobs: nested deeper than ${maxDepth} levels`], { status: 200 }) : null);
   }
 
   override _flush(done: TransformCallback): void {

@@ -8,6 +8,7 @@ describe('the project', () => {
   });
   afterAll(() => bench.stop());
   const api = () => bench.activities.api;
+  const projectId = () => [...bench.simulator.state.projects.keys()][0]!;
 
   test('is found by id, then by name', async () => {
     const { projectId } = (await bench.run(api().findProject, { project: 'Town Hall', orFail: true }))!;
@@ -65,5 +66,16 @@ describe('the project', () => {
     bench.simulator.state.faults.add({ kind: 'project', name: 'Upgrading', provisioningMs: 0, upgradeStatus: 'in_progress' });
     const project = await bench.run(api().createProject, { name: 'Upgrading' });
     await expect(bench.run(api().awaitProject, { ...project, since: new Date().toISOString() })).rejects.toMatchObject({ type: failureTypes.notYet });
+    const dayAgo = new Date(Date.now() - 24 * 3_600_000).toISOString();
+    await expect(bench.run(api().awaitProject, { ...project, since: dayAgo })).rejects.toMatchObject({ type: failureTypes.projectNotReady });
+  });
+
+  test.each(['listProjects', 'getProject'])('is asked for again when a page, a redirect or half an answer came instead: %s', async (operation) => {
+    const ask = (attempt: number) => (operation === 'listProjects' ? bench.run(api().findProject, { project: 'Town Hall', orFail: true }, attempt) : bench.run(api().awaitProject, { projectId: projectId(), since: new Date().toISOString() }, attempt));
+    for (const effect of [{ html: true, status: 200 }, { status: 302, headers: { location: 'https://status.example' } }, { truncateBytes: 5 }, { gzip: true }, { drop: 'after' }] as const) {
+      bench.simulator.state.faults.add({ kind: 'request', operation, ...effect });
+      await expect(ask(1)).rejects.toMatchObject({ type: failureTypes.unreachable, nonRetryable: false });
+    }
+    await expect(bench.run(api().findProject, { project: 'Town Hall', orFail: true }, 6)).resolves.not.toBeNull();
   });
 });

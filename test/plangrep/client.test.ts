@@ -179,6 +179,13 @@ test.each<[string, (id: string) => Promise<unknown>]>([
   expect(await thrownBy(call('job_1'))).toMatchObject({ kind: 'contract', unreadable: false, issues: ['job.id: is another job'] });
 });
 
+test('a field that nobody reads may be nested as deep as it likes, or be no UTF-8', async () => {
+  server.json(200, `{"job":{"id":"job_demo1","status":"processing","x":${'['.repeat(200_000)}${']'.repeat(200_000)}}}`);
+  expect(await getJob()).toMatchObject({ id: 'job_demo1', status: 'processing' });
+  server.answer((response) => response.end(Buffer.from('{"job":{"id":"job_demo1","status":"processing","note":"\xe9\xff"}}', 'latin1')));
+  expect(await getJob()).toMatchObject({ id: 'job_demo1', status: 'processing' });
+});
+
 test('a JSON answer above 16 MiB is not read', async () => {
   server.answer((response) => response.end(`{"job":{"id":"a","status":"b","pad":"${'x'.repeat(17 * 1024 * 1024)}"}}`));
   expect(await thrownBy(client.getJob('job_demo1'))).toMatchObject({ kind: 'contract', issues: ['body: larger than 16 MiB'] });

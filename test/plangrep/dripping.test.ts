@@ -52,6 +52,11 @@ describe('a call has a time in which its answer must be whole', () => {
     for (const error of await Promise.all(calls.map(thrownBy))) expect(error).toMatchObject({ kind: 'transport', code: 'TOO_SLOW', message: expect.stringContaining('no complete answer within 0.15 s') as string });
   });
 
+  test('headers without end that come fast end it sooner', async () => {
+    const client = await dripping(`HTTP/1.1 200 OK\r\n${'x-a: aaaaaaaaaaaaaaaa\r\n'.repeat(2_000)}`, 'x-a: b\r\n', { callTimeoutMs: 60_000 });
+    expect(await thrownBy(client.getJob('job_1'))).toMatchObject({ kind: 'transport', code: 'UND_ERR_HEADERS_OVERFLOW' });
+  });
+
   test('and a download one in which it must begin', async () => {
     const client = await dripping('HTTP/1.1 200 OK\r\nx-a: ', 'a');
     expect(await thrownBy(client.getResult('job_1'))).toMatchObject({ kind: 'transport', code: 'TOO_SLOW' });
@@ -80,15 +85,15 @@ describe('a call has a time in which its answer must be whole', () => {
 
 describe('a download must bring something in the time in which it may be silent', () => {
   test('one that drips is given up, however large it is to be', async () => {
-    const client = await dripping(endless, '{}', { idleTimeoutMs: 200 });
+    const client = await dripping(endless, '{}', { callTimeoutMs: 60_000, idleTimeoutMs: 200 });
     const { body } = await client.getResult('job_1');
     expect(await thrownBy(buffer(body))).toMatchObject({ kind: 'transport', code: 'TOO_SLOW', message: 'GET /api/open/v1/jobs/job_1/result brought less than 16384 bytes in 0.2 s' });
   });
 
   test('one that takes many times as long goes on as long as it brings enough', async () => {
     const piece = 'x'.repeat(20_000);
-    const client = await dripping(`HTTP/1.1 200 OK\r\ncontent-length: ${100 * piece.length}\r\n\r\n`, piece, { idleTimeoutMs: 200 });
-    expect(await buffer((await client.getArtifact('job_1', 'a.png')).body)).toHaveLength(100 * piece.length);
+    const client = await dripping(`HTTP/1.1 200 OK\r\ncontent-length: ${150 * piece.length}\r\n\r\n`, piece, { callTimeoutMs: 60_000, idleTimeoutMs: 1_000 });
+    expect(await buffer((await client.getArtifact('job_1', 'a.png')).body)).toHaveLength(150 * piece.length);
   });
 
   test('time in which nobody reads does not count', async () => {

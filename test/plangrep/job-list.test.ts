@@ -91,6 +91,28 @@ test('cursors that go round in a circle end in an error', async () => {
   expect(await thrownBy(read())).toMatchObject({ kind: 'contract' });
 });
 
+test.each([
+  ['one job', '{"jobs":[{"id":"job_1","status":"completed","pad":"'],
+  ['one key', '{"jobs":[{"id":"job_1","'],
+  ['one number', '{"jobs":[{"id":1'],
+  ['something beside the jobs', '{"total":"'],
+  ['a nest', '{"jobs":[['],
+  ['a nest beside the jobs', '{"x":[['],
+])('a list in which %s never ends is not held', async (what, beginning) => {
+  const isNest = what.includes('nest');
+  const piece = (what.includes('number') ? '1' : isNest ? '[' : 'x').repeat(256 * 1024);
+  let made = 0;
+  server.raw((_request, response) => {
+    Readable.from((function* () {
+      yield beginning;
+      for (; made < 1_000; made += 1) yield piece;
+    })()).pipe(response);
+  });
+  expect(await thrownBy(read())).toMatchObject({ kind: 'contract', issues: [isNest ? 'jobs: nested deeper than 256 levels' : 'jobs: one is larger than 16 MiB'] });
+  // 16 MiB are 64 pieces; a few more may be under way.
+  expect(made).toBeLessThan(200);
+});
+
 test('a refused list throws before the first job', async () => {
   server.json(404, { error: { code: 'not_found', message: '' } });
   expect(await thrownBy(read())).toMatchObject({ kind: 'rejected', status: 404 });

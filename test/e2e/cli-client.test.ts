@@ -136,7 +136,17 @@ describe('with a worker', () => {
   it('gives the summary of a failed batch as an answer', async () => {
     const { id, summary } = await ended('fail');
     expect(summary).toMatchObject({ status: 'failed', documentsDone: 10, counts: { failed: 1 }, error: { code: 'Unauthorized' } });
+    archived.add(id); // a batch that fails writes its manifest
     expect(await refusal(id)).toEqual({ state: 'finished', sameInput: false });
+  });
+
+  it('starts one again that failed before its manifest was written, and no other', async () => {
+    const { id } = await ended('fail');
+    const archiving = (isArchived: boolean) => new BatchClient({ client: env.client, isArchived: () => Promise.resolve(isArchived) });
+    await expect(archiving(true).start(input, { id })).rejects.toMatchObject({ name: 'BatchIdInUseError', state: 'finished' });
+    expect(await archiving(false).start(input, { id })).toMatchObject({ batchId: id });
+    await end(id, 'complete');
+    expect(await batches.wait(id)).toMatchObject({ status: 'completed' });
   });
 
   it('makes something of a batch that ended in a way nobody foresaw', async () => {

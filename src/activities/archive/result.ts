@@ -33,9 +33,18 @@ export interface ResultSurvey {
 export async function archiveResult(run: ArchiveRun): Promise<ResultSurvey> {
   const survey = (await archivedSurvey(run)) ?? (await downloadResult(run));
   const { problems, jobId } = survey.end;
-  const wrong = jobId !== null && jobId !== run.remote.jobId ? ['job.id: is another job', ...problems] : problems;
+  const isOther = jobId !== null && jobId !== run.remote.jobId;
+  if (isOther && run.attempt < patientAttempts) throw await otherJob(run);
+  const wrong = isOther ? ['job.id: is another job', ...problems] : problems;
   if (wrong.length > 0) throw new ContractError('Result', wrong);
   return survey;
+}
+
+/** A cache may have mixed it up: this job's own is paid for, so it is asked for again. */
+async function otherJob({ deps: { store }, keys }: ArchiveRun): Promise<TransportError> {
+  await store.remove(keys.result);
+  await store.remove(keys.extract);
+  return new TransportError('The result is that of another job', { code: 'DAMAGED' });
 }
 
 /** The survey of a result that is archived already; its extract is made again when it was lost. */

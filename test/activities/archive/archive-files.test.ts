@@ -171,13 +171,26 @@ describe('a result that does not arrive whole', () => {
   test.each<[string, object, string]>([
     ['of another version', resultOf(twoDocuments, { schemaVersion: 'v2' }), 'schemaVersion'],
     ['without documents', resultOf(twoDocuments, { documents: null }), 'documents'],
-    ['of another job', resultOf(twoDocuments, { job: { id: 'job_2' } }), 'job.id'],
   ])('or is one %s is kept, and the activity fails for good without a second download', async (_, result, place) => {
     const text = serve(result);
     await expect(bench.archive()).rejects.toThrow(new RegExp(`^Result: ${place}`));
     await expect(bench.archive({ attempt: 2 })).rejects.toThrow(ContractError);
     expect(api.asked).toEqual(['result']);
     expect(await bench.text(keys.result)).toBe(text);
+  });
+
+  test('or is that of another job, as a mixed-up cache gives it, is asked for again; time after time it is kept, and the activity fails for good', async () => {
+    serve();
+    const other = JSON.stringify(resultOf(twoDocuments, { job: { id: 'job_2' } }));
+    api.results = [body(other, 'application/json'), body(whole, 'application/json')];
+    await expect(bench.archive()).rejects.toThrow(new TransportError('The result is that of another job'));
+    expect(await bench.archive({ attempt: 2 })).toMatchObject({ files: 5 });
+    expect(await bench.text(keys.result)).toBe(whole);
+    await bench.store.removeAll(keys.folder);
+    await bench.store.removeAll(keys.work);
+    api.results = [body(other, 'application/json')];
+    await expect(bench.archive({ attempt: 20 })).rejects.toThrow(/^Result: job.id/);
+    expect(await bench.text(keys.result)).toBe(other);
   });
 
   test.each([409, 400, 302])('because of a %d, as a gateway or a part of Plangrep that has not heard yet may give it, is asked for again: it is paid for', async (code) => {

@@ -71,4 +71,21 @@ describe('JobNames', () => {
       }),
     );
   });
+
+  it('tells any names apart, however they differ, also where case and composition do not count', () => {
+    const piece = fc.constantFrom('a', 'A', 'ä', 'a\u0308', 'Ä', 'ß', 'ss', 'SS', 'ς', 'σ', 'Σ', 'İ', 'i\u0307', 'ﬁ', 'fi', '\u200b', '\u202e', '\n', '/', ':', ' ', '.', ' (2)', 'CON', '.pdf', '👷', '\ud800', 'x'.repeat(120));
+    const name = fc.oneof(fc.array(piece, { maxLength: 5 }).map((pieces) => pieces.join('')), fc.string({ unit: 'binary', maxLength: 12 }));
+    fc.assert(
+      fc.property(fc.array(name, { maxLength: 60 }), (names) => {
+        const given = take(...names.map(sendableName));
+        expect(new Set(given.map((each) => each.normalize('NFC').toUpperCase().toLowerCase())).size).toBe(names.length);
+        expect(new Set(given.map((each) => each.normalize('NFC').toLowerCase())).size).toBe(names.length);
+        for (const each of given) {
+          expect(Buffer.byteLength(each)).toBeLessThanOrEqual(maxNameBytes);
+          expect(each).not.toMatch(/[\p{Cc}\p{Cs}/\\:"\u202a-\u202e]/u);
+        }
+      }),
+      { numRuns: 300 },
+    );
+  });
 });

@@ -2,7 +2,8 @@ import { randomBytes } from 'node:crypto';
 import { existsSync } from 'node:fs';
 import { mkdir, open, readFile, rm, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
-import { Client, Connection } from '@temporalio/client';
+import { setTimeout as pause } from 'node:timers/promises';
+import { Client, Connection, defaultGrpcRetryOptions, makeGrpcRetryInterceptor } from '@temporalio/client';
 import { BatchClient } from '../../src/client';
 import { FolderStore } from '../../src/store/folder';
 import { makePdf } from '../../test/support/documents';
@@ -34,8 +35,8 @@ const forgottenMs = 150_000;
  */
 const otherWorkerMs = 21_000;
 
-/** Longer than the SDK repeats calls to a server that is gone, in ms. */
-const lastRetryMs = 60_000;
+/** How soon a call to Temporal is made again, in ms. */
+const retryMs = 300;
 
 /** Where the simulator listens. */
 interface SimulatorPlace {
@@ -76,7 +77,9 @@ export class Site {
   ) {
     this.#files = crashFiles(options.folder);
     this.store = new FolderStore(this.archive);
-    this.#connection = Connection.lazy({ address: temporal.address });
+    const { retryableDecider } = defaultGrpcRetryOptions();
+    const retry = { retryableDecider: (...tried: Parameters<typeof retryableDecider>) => !this.#closing && retryableDecider(...tried), delayFunction: () => retryMs };
+    this.#connection = Connection.lazy({ address: temporal.address, interceptors: [makeGrpcRetryInterceptor(retry)] });
     this.client = new Client({ connection: this.#connection });
     this.batches = new BatchClient({ client: this.client });
     this.failure.catch(() => undefined);
@@ -153,11 +156,12 @@ export class Site {
   /** Ends everything. */
   async close(): Promise<void> {
     this.#closing = true;
-    // Not at once: a call that the SDK is about to repeat would throw out of a timer, and end this process with all other runs.
-    setTimeout(() => void this.#connection.close().catch(() => undefined), lastRetryMs).unref();
     const children = [...this.#places.map(({ child }) => child), this.simulator.child];
     for (const child of children) child.process.kill('SIGKILL');
     await Promise.all(children.map(({ ended }) => ended.catch(() => undefined)));
+    // A call that the SDK is about to repeat would throw out of a timer, and end this process with all other runs.
+    await pause(2 * retryMs);
+    await this.#connection.close().catch(() => undefined);
   }
 
   async #openReceiver(): Promise<void> {
@@ -226,7 +230,7 @@ export class Site {
   /** Tells Temporal again and again which workers are gone; the connection of one may take a task even after it died. */
   async #giveBackLoop(): Promise<void> {
     while (!this.#closing) {
-      await new Promise((resolve) => setTimeout(resolve, 1_000));
+      await pause(1_000);
       for (const [pid, at] of this.#dead) if (performance.now() - at > forgottenMs) this.#dead.delete(pid);
       const least = this.plan.workers === 'two' ? otherWorkerMs : 0;
       const dead = [...this.#dead].flatMap(([pid, at]) => (performance.now() - at > least ? [pid] : []));

@@ -41,5 +41,6 @@ export type {
   Source,
   StartedBatch,
   Triggered,
+  Trouble,
   WaitOptions,
 } from './client.js';

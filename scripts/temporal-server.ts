@@ -13,6 +13,8 @@ export interface TemporalServerOptions {
   /** For the database and the log. */
   folder: string;
   env: NodeJS.ProcessEnv;
+  /** Further arguments of `temporal server start-dev`. */
+  extraArgs?: string[];
 }
 
 /** Its ports on 127.0.0.1. */
@@ -43,11 +45,12 @@ export async function startTemporalServer(options: TemporalServerOptions): Promi
 }
 
 /** Starts a development server on these ports; over the database of an earlier one it goes on where that one was. @throws Error with the end of its log */
-export async function startTemporalServerAt(ports: TemporalPorts, { processes, temporal, folder, env }: TemporalServerOptions): Promise<TemporalServer> {
+export async function startTemporalServerAt(ports: TemporalPorts, { processes, temporal, folder, env, extraArgs = [] }: TemporalServerOptions): Promise<TemporalServer> {
   const args = ['server', 'start-dev', '--ip', '127.0.0.1', '--port', String(ports.port), '--ui-port', String(ports.uiPort), '--log-level', 'warn'];
   args.push('--db-filename', join(folder, 'temporal.db'), '--sqlite-pragma', 'journal_mode=WAL', '--sqlite-pragma', 'synchronous=NORMAL');
   for (const [name, value] of Object.entries(dynamicConfig)) args.push('--dynamic-config-value', `${name}=${value}`);
   for (const [name, type] of Object.entries(searchAttributes)) args.push('--search-attribute', `${name}=${attributeTypes[type]}`);
+  args.push(...extraArgs);
   const address = `127.0.0.1:${ports.port}`;
   const service = await startService(processes, { name: 'Temporal', command: temporal, args, env, log: join(folder, 'temporal.log') });
   await Promise.race([service.failure, healthy(processes, temporal, address, env)]);

@@ -53,6 +53,7 @@ const forbidden: [file: string, specifier: string][] = [
   ['src/plangrep/deep/a.ts', '../../contract/batch'],
   ['src/store/a.ts', '../plangrep/client'],
   ['src/pdf/a.ts', '../domain/plan'],
+  ['src/codec/a.ts', '../config/secret'],
   ['src/activities/a.ts', '../workflows/job'],
   ['src/activities/b.ts', '../simulator/state'],
   ['src/activities/c.ts', '../config'],

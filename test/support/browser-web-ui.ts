@@ -45,6 +45,11 @@ export class WebUi {
     return this.page.getByRole('row').filter({ has: this.link(workflowId) });
   }
 
+  /** Waits until the page shows this text. */
+  async seeText(text: string): Promise<void> {
+    await this.page.getByText(text).first().waitFor();
+  }
+
   /** Refreshes the list, which does not do it by itself, until it shows this. */
   async refreshUntilSeen(seen: Locator): Promise<void> {
     for (;;) {

@@ -35,6 +35,7 @@ describe('encryption of what Temporal stores', () => {
   let stack: CliStack;
   let receiver: RunningCli;
   let worker: RunningCli | null = null;
+  let worksWith = '';
   const workers: RunningCli[] = [];
 
   beforeAll(async () => {
@@ -50,7 +51,6 @@ describe('encryption of what Temporal stores', () => {
   });
 
   const on = (current: string | null, ...old: string[]): Record<string, string> => ({ ...(current && { PLANGREP_PAYLOAD_KEY: current }), PLANGREP_PAYLOAD_KEYS_OLD: old.join(',') });
-  const nameOf = (key: string): string => key.split(':')[0]!;
 
   /** The batches as somebody with these keys sees them. */
   function batchesWith(current: string | null, ...old: string[]): BatchClient {
@@ -58,10 +58,12 @@ describe('encryption of what Temporal stores', () => {
   }
   const clientWith = (current: string | null, ...old: string[]): Client => new Client({ connection: stack.temporal.connection, dataConverter: createDataConverter({ key: current, oldKeys: old }) });
 
-  /** The one worker process, anew, with these keys. */
+  /** The one worker process, anew unless it has these keys. */
   async function work(keys: Record<string, string>): Promise<RunningCli> {
+    if (worker && JSON.stringify(keys) === worksWith) return worker;
     worker?.child.kill('SIGTERM');
     await worker?.ended;
+    worksWith = JSON.stringify(keys);
     worker = await stack.startWorker(keys);
     workers.push(worker);
     return worker;
@@ -112,7 +114,7 @@ describe('encryption of what Temporal stores', () => {
     // An answer that repeats itself in an error of an activity, which is retried, and a job that fails for good.
     const body = { error: { code: 'internal', message: `no room for ${marks.error}` } };
     stack.simulator.state.faults.add({ kind: 'request', operation: 'completeUploads', times: 2, status: 500, body });
-    stack.simulator.state.faults.add({ kind: 'request', operation: 'createJob', nth: 2, times: 1, status: 422, body });
+    stack.simulator.state.faults.add({ kind: 'job', externalId: jobWorkflowId('full', 2), failJob: { code: 'strange', message: marks.error } });
     const input = { project: 'Quickstart', source: { folder: source, include: ['**/*.pdf'] }, labels: { customer: marks.label }, tenant: 'tenant-7', limits: { maxFiles: 2 }, retryFailedDocuments: 0, splitFailedJobs: false };
     await batches.start(input, { id: 'full' });
     const watched = await command(keys, (output) => watch('full', output));
@@ -212,27 +214,32 @@ describe('encryption of what Temporal stores', () => {
     await expect(batchesWith(second).status('rotating')).rejects.toMatchObject({ code: 'unknown_key', keyId: 'first' });
   });
 
-  test('it is switched on, and off again, in the middle of batches', async () => {
+  test('it is switched off, and on again, in the middle of batches', async () => {
     const source = await stack.documents(marks.plain, [1, 2]);
+    const start = async (batches: BatchClient, id: string): Promise<void> => {
+      await batches.start({ project: 'Quickstart', source: { folder: source } }, { id });
+      await shows(batches, id, ({ status }) => status === 'blocked_credits');
+    };
+    const goOn = async (batches: BatchClient, id: string): Promise<void> => {
+      await batches.resume(id);
+      expect(await batches.wait(id)).toMatchObject({ status: 'completed', counts: { processed: 2 } });
+    };
     credits(0);
-    await work(on(null, first, second));
-    await batchesWith(null).start({ project: 'Quickstart', source: { folder: source } }, { id: 'before' });
-    await shows(batchesWith(null), 'before', ({ status }) => status === 'blocked_credits');
-    expect(await payloadKeys(batchWorkflowId('before'))).toEqual(new Set(['plain']));
-    expect(await seenByServer(marks.plain)).not.toEqual([]);
-
     await work(on(second, first));
-    await batchesWith(second).start({ project: 'Quickstart', source: { folder: source } }, { id: 'within' });
-    await shows(batchesWith(second), 'within', ({ status }) => status === 'blocked_credits');
-    credits(1_000_000);
-    await batchesWith(second).resume('before');
-    expect(await batchesWith(second).wait('before')).toMatchObject({ status: 'completed', counts: { processed: 2 } });
-    expect(await payloadKeys(batchWorkflowId('before'))).toEqual(new Set(['plain', nameOf(second)]));
+    await start(batchesWith(second), 'sealed');
+    expect(await payloadKeys(batchWorkflowId('sealed'))).toEqual(new Set(['second']));
+    expect(await seenByServer(marks.plain)).toEqual([]);
 
     await work(on(null, second));
-    await batchesWith(null, second).resume('within');
-    expect(await batchesWith(null, second).wait('within')).toMatchObject({ status: 'completed', counts: { processed: 2 } });
-    expect(await payloadKeys(batchWorkflowId('within'))).toEqual(new Set(['plain', nameOf(second)]));
+    await start(batchesWith(null), 'open');
+    expect(await payloadKeys(batchWorkflowId('open'))).toEqual(new Set(['plain']));
+    expect(await seenByServer(marks.plain)).not.toEqual([]);
+    credits(1_000_000);
+    await goOn(batchesWith(null, second), 'sealed');
+
+    await work(on(second));
+    await goOn(batchesWith(second), 'open');
+    for (const id of ['sealed', 'open']) expect([id, await payloadKeys(batchWorkflowId(id))]).toEqual([id, new Set(['plain', 'second'])]);
 
     // The keys themselves are nowhere, whatever happened.
     const secrets = [first, second].map((key) => key.split(':')[1]!);

@@ -110,7 +110,7 @@ describe('the upload engine', () => {
     const put = bench.plangrep.putSigned.bind(bench.plangrep);
     jest.spyOn(bench.plangrep, 'putSigned').mockImplementationOnce(() => new Promise(() => undefined)).mockImplementation(put);
     const streams = new Streams({ start: 2 });
-    await expect(upload({ streams, stallLimitMs: 500 })).rejects.toMatchObject({ type: failureTypes.unreachable });
+    await expect(upload({ streams, stallLimitMs: 3_000 })).rejects.toMatchObject({ type: failureTypes.unreachable });
     expect(bench.requests('putObject')).toEqual({ 200: 11 });
     expect(streams.allowed).toBe(1);
   });

@@ -6,24 +6,11 @@ import type { BatchSummary } from '../../src/client';
 import { manifestLineSchema, manifestSchema, type Manifest, type ManifestLine } from '../../src/contract/archive';
 import { batchFolder, batchKeys, workFolder } from '../../src/contract/keys';
 import { verifyBatch } from '../../src/verify';
+import { recordsSchema } from '../simulator-records';
 import { twinOf } from './batches';
 import { creditsPerPage, type BatchPlan, type CrashDocument, type CrashPlan } from './plan';
 import type { Site } from './site';
 
-const recordsSchema = z.object({
-  jobs: z.array(
-    z.object({
-      id: z.string(),
-      externalId: z.string().nullable(),
-      status: z.string(),
-      creditsDebited: z.number(),
-      creditsReserved: z.number(),
-      callsAfterEnd: z.record(z.string(), z.number()),
-      documents: z.array(z.object({ sha256: z.string(), included: z.boolean() })),
-    }),
-  ),
-  debits: z.record(z.string(), z.array(z.number())),
-});
 const countersSchema = z.object({ bytesReceived: z.number(), requests: z.record(z.string(), z.record(z.string(), z.number())) });
 
 /** What a document of the run is, by its bytes. */

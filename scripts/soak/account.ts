@@ -1,26 +1,8 @@
-import { z } from 'zod';
 import type { Manifest, ManifestLine } from '../../src/contract/archive';
 import type { BatchStatus, BatchSummary, Outcome } from '../../src/client';
+import type { Records } from '../simulator-records';
 import { creditsPerPage, type DocumentKind } from './plan';
 import type { WrittenDocument } from './documents';
-
-/** What the simulator has recorded of a batch's jobs. */
-export const recordsSchema = z.object({
-  jobs: z.array(
-    z.object({
-      id: z.string(),
-      externalId: z.string().nullable(),
-      status: z.string(),
-      creditsDebited: z.number(),
-      creditsReserved: z.number(),
-      callsAfterEnd: z.record(z.string(), z.number()),
-      documents: z.array(z.object({ sha256: z.string(), included: z.boolean() })),
-    }),
-  ),
-  debits: z.record(z.string(), z.array(z.number())),
-});
-/** See {@link recordsSchema}. */
-export type Records = z.infer<typeof recordsSchema>;
 
 /** What earlier batches over the same documents did with their contents. */
 export interface Before {

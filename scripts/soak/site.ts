@@ -8,7 +8,7 @@ import { FolderStore } from '../../src/store/folder';
 import { startStack, startWorker, type Stack } from '../local-stack';
 import type { Processes } from '../processes';
 import type { Service } from '../service';
-import { recordsSchema, type Records } from './account';
+import { recordsSchema, type Records } from '../simulator-records';
 import { gcReport, type Watched } from './samples';
 
 /** Where a soak runs. */

@@ -45,9 +45,12 @@ export function allowedOutcomes({ kind }: Pick<WrittenDocument, 'kind'>, { cance
   return allowed;
 }
 
+/** It was told to end before its plan was written: nobody knows its documents yet, and nothing has been made for them. */
+const neverPlanned = ({ cancelled, lines, records }: EndedBatch): boolean => cancelled && lines.length === 0 && records.jobs.length === 0;
+
 /** What is wrong with a batch that is over. Empty: every document is accounted for, once. */
 export function brokenAccounts(batch: EndedBatch): string[] {
-  const problems = [...linesProblems(batch), ...totalsProblems(batch), ...jobProblems(batch), ...contentProblems(batch)];
+  const problems = [...linesProblems(neverPlanned(batch) ? { ...batch, documents: [] } : batch), ...totalsProblems(batch), ...jobProblems(batch), ...contentProblems(batch)];
   return problems.map((problem) => `${batch.batchId}: ${problem}`);
 }
 

@@ -109,6 +109,13 @@ describe('the account of a batch', () => {
     expect(brokenAccounts({ ...batch, ...mutate(batch) })).toEqual(expect.arrayContaining([expect.stringMatching(problem)]));
   });
 
+  it('knows no documents of a batch that was told to end before it had planned, as long as nothing was made for it', () => {
+    const ended: EndedBatch = { ...sound(), cancelled: true, lines: [], manifest: { status: 'cancelled', credits: 0, counts: { documents: 0, ...none } }, summary: { status: 'cancelled', credits: 0, documents: 0, counts: {} }, records: { jobs: [], debits: {} } };
+    expect(brokenAccounts(ended)).toEqual([]);
+    expect(brokenAccounts({ ...ended, cancelled: false })).not.toEqual([]);
+    expect(brokenAccounts({ ...ended, records: { jobs: [job([], { status: 'cancelled' })], debits: {} } })).not.toEqual([]);
+  });
+
   it('lets a sweep leave out what an earlier batch sent', () => {
     expect(brokenAccounts({ ...sound(), ...skipped(sound()) })).toEqual([]);
   });

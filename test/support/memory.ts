@@ -9,11 +9,11 @@ export function memoryInUse(): number {
   return heapUsed + arrayBuffers;
 }
 
-/** Runs `work`, and gives by how much the memory in use grew at most meanwhile, looked at every quarter of a second. */
+/** Runs `work`, and gives by how much the memory in use grew at most meanwhile, looked at twice a second. */
 export async function memoryGrowth(work: () => Promise<unknown>): Promise<number> {
   const before = memoryInUse();
   let most = 0;
-  const watch = setInterval(() => (most = Math.max(most, memoryInUse() - before)), 250);
+  const watch = setInterval(() => (most = Math.max(most, memoryInUse() - before)), 500);
   try {
     await work();
   } finally {

@@ -1,3 +1,4 @@
+import { setTimeout as pause } from 'node:timers/promises';
 import { Client, Connection, isGrpcServiceError, type ConnectionOptions } from '@temporalio/client';
 import type { DataConverter } from '@temporalio/common';
 import { loadClientConnectConfig } from '@temporalio/envconfig';
@@ -122,17 +123,25 @@ function refusal(settings: TemporalSettings, error: unknown): TemporalRefusedErr
   return new TemporalRefusedError(settings, cause.code === grpcNotFound ? 'it does not exist' : cause.details);
 }
 
+/** Between two tries of a worker to connect, in ms. */
+const connectAgainMs = 500;
+
 /**
- * Connects a worker. The worker's native library is loaded here, so that commands without a worker start fast.
- * @throws TemporalUnreachableError
+ * Connects a worker, and waits for a server that is just being restarted, as commands do: the native library gives up at the first refusal.
+ * It is loaded here, so that commands without a worker start fast.
+ * @throws TemporalUnreachableError after `timeoutMs`
  */
-export async function connectWorker(settings: TemporalSettings): Promise<NativeConnection> {
+export async function connectWorker(settings: TemporalSettings, timeoutMs = temporalTimeoutMs): Promise<NativeConnection> {
   const { NativeConnection } = await import('@temporalio/worker');
   const { apiKey, tls, metadata, address } = settings.connectionOptions;
   const options = { address, apiKey, tls, metadata } as Parameters<typeof NativeConnection.connect>[0];
-  try {
-    return await NativeConnection.connect(options);
-  } catch (error) {
-    throw new TemporalUnreachableError(settings.address, { cause: error });
+  const deadline = performance.now() + timeoutMs;
+  for (;;) {
+    try {
+      return await NativeConnection.connect(options);
+    } catch (error) {
+      if (performance.now() + connectAgainMs > deadline) throw new TemporalUnreachableError(settings.address, { cause: error });
+      await pause(connectAgainMs);
+    }
   }
 }

@@ -2,7 +2,11 @@ import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { inspect } from 'node:util';
-import { connectTemporal, readTemporalSettings, TemporalSettingsError, TemporalUnreachableError } from '../src/temporal-connection';
+import { freePorts } from '../scripts/free-ports';
+import { Processes } from '../scripts/processes';
+import { findTemporalCli } from '../scripts/temporal-binaries';
+import { startTemporalServerAt } from '../scripts/temporal-server';
+import { connectTemporal, connectWorker, readTemporalSettings, TemporalSettingsError, TemporalUnreachableError } from '../src/temporal-connection';
 
 let folder: string;
 const none = { TEMPORAL_CONFIG_FILE: '/no/such/file.toml' };
@@ -60,4 +64,20 @@ test('a server that does not answer is named', async () => {
   const error: unknown = await connectTemporal(readTemporalSettings({ ...none, TEMPORAL_ADDRESS: '127.0.0.1:9' }), { timeoutMs: 50 }).catch((reason: unknown) => reason);
   expect(error).toBeInstanceOf(TemporalUnreachableError);
   expect((error as Error).message).toContain('127.0.0.1:9');
+});
+
+test('a worker that starts while its server is restarted waits for it', async () => {
+  const processes = new Processes();
+  const { path: temporal } = await findTemporalCli({ processes, print: () => undefined });
+  const [port, uiPort] = (await freePorts(2)) as [number, number];
+  // Else the library loads for longer than the server takes to start.
+  await import('@temporalio/worker');
+  const connecting = connectWorker(readTemporalSettings({ ...none, TEMPORAL_ADDRESS: `127.0.0.1:${port}` }), 120_000);
+  await startTemporalServerAt({ port, uiPort }, { processes, temporal, folder, env: process.env });
+  await (await connecting).close();
+  await processes.stop();
+});
+
+test('a server that does not answer a worker is named in the end', async () => {
+  await expect(connectWorker(readTemporalSettings({ ...none, TEMPORAL_ADDRESS: '127.0.0.1:9' }), 50)).rejects.toThrow(TemporalUnreachableError);
 });

@@ -171,7 +171,7 @@ describe('a source that stands still', () => {
     const input = batchInputSchema.parse({ project: 'p', source: { folder: root } });
     await store.write(batchKeys(batchId).input, JSON.stringify({ batchId, input, acceptedAt: new Date().toISOString() }));
     const settings = { creditsPerDrawingPage: 10, creditsPerDocumentPage: 1 };
-    const { planBatch } = createPlanActivities({ store, settings, uploads: { stallLimitMs: 100 } });
+    const { planBatch } = createPlanActivities({ store, settings, uploads: { stallLimitMs: 3_000 } });
     hashing.mockImplementation(() => new Promise(() => undefined));
     await expect(quietActivity().run(planBatch, { batchId, projectId: null })).rejects.toMatchObject({
       type: failureTypes.sourceUnavailable,

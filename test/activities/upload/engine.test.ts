@@ -95,13 +95,13 @@ describe('the upload engine', () => {
       yield Buffer.from('%PDF');
       await awaiting('source', new Promise<never>(() => undefined));
     });
-    await expect(upload({ stallLimitMs: 100 }, mode)).rejects.toMatchObject({ type: failureTypes.sourceUnavailable, nonRetryable: false, message: expect.stringMatching(/^a\.pdf stood still/) });
+    await expect(upload({ stallLimitMs: 3_000 }, mode)).rejects.toMatchObject({ type: failureTypes.sourceUnavailable, nonRetryable: false, message: expect.stringMatching(/^a\.pdf stood still/) });
   });
 
   test('a source that hangs while it is hashed ends the attempt', async () => {
     await writeFile(join(bench.source, 'a.pdf'), makePdf({ marker: 'A' }));
     jest.spyOn(SourceFile.prototype, 'sha256').mockReturnValue(new Promise(() => undefined));
-    await expect(upload({ stallLimitMs: 100 })).rejects.toMatchObject({ type: failureTypes.sourceUnavailable });
+    await expect(upload({ stallLimitMs: 3_000 })).rejects.toMatchObject({ type: failureTypes.sourceUnavailable });
     expect(bench.requests('registerUploads')).toEqual({});
   });
 

@@ -215,7 +215,7 @@ describe('reads that fail', () => {
       return reallyOpen(...args);
     });
     const { store, plangrep, settings, completionDeps: { seal } } = bench;
-    const impatient = createActivities({ store, plangrep, seal, pace: createPace(1000), temporal: {} as never, settings, uploads: createUploadEngine({ stallLimitMs: 100 }) });
+    const impatient = createActivities({ store, plangrep, seal, pace: createPace(1000), temporal: {} as never, settings, uploads: createUploadEngine({ stallLimitMs: 3_000 }) });
     await expect(upload(remote, 'signed', impatient)).rejects.toMatchObject({ type: failureTypes.sourceUnavailable });
     expect(descriptors.open).toBe(0);
     const closed = jest.spyOn(SourceFile.prototype, 'close');

@@ -175,7 +175,7 @@ describe('a source that stands still', () => {
     hashing.mockImplementation(() => new Promise(() => undefined));
     await expect(quietActivity().run(planBatch, { batchId, projectId: null })).rejects.toMatchObject({
       type: failureTypes.sourceUnavailable,
-      message: expect.stringMatching(/^Planning stood still for 0.1 s: it waits for the source, on worker host /) as string,
+      message: expect.stringMatching(/^Planning stood still for 3 s: it waits for the source, on worker host /) as string,
     });
     hashing.mockImplementation(reallyHash);
     expect(await quietActivity().run(planBatch, { batchId, projectId: null })).toMatchObject({ documents: 2, rejected: 0 });

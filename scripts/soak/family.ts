@@ -195,7 +195,10 @@ export class Family {
     inputFileSchema.parse(await json(keys.input));
     const lines = [];
     for await (const line of readJsonLines(store, keys.manifestLines, manifestLineSchema)) lines.push(line);
-    return { root: planSchema.parse(await json(keys.plan)).root, manifest: manifestSchema.parse(await json(keys.manifest)), lines };
+    const manifest = manifestSchema.parse(await json(keys.manifest));
+    // A batch that was told to end before it had planned has no plan, and no lines that could be below a root.
+    const isPlanned = 'plan.json' in manifest.sha256 || lines.length > 0;
+    return { root: isPlanned ? planSchema.parse(await json(keys.plan)).root : '/', manifest, lines };
   }
 
   #finds(problems: string[]): void {

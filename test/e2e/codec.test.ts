@@ -152,7 +152,7 @@ describe('encryption of what Temporal stores', () => {
     expect(stack.simulator.state.counters.webhooks).toMatchObject({ failed: 0 });
     expect(receiver.output.stderr).not.toContain('"level":40');
     const { memo } = await clientWith(first).workflow.getHandle(jobWorkflowId('full', 1)).describe();
-    const [job] = stack.simulator.state.jobs.values();
+    const job = [...stack.simulator.state.jobs.values()].find(({ externalId }) => externalId === jobWorkflowId('full', 1));
     expect(new Seal(Buffer.from(stack.env['PLANGREP_SECRET_KEY']!, 'base64')).open(memo![webhookSecretMemo] as string, jobWorkflowId('full', 1))).toBe(job!.webhookSecret);
   });
 

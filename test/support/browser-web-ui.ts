@@ -13,6 +13,8 @@ export class WebUi {
   /** A window on the web UI at this address; pictures of it go to a folder, or nowhere. */
   static async open(browser: Browser, address: string, pictures: string | null): Promise<WebUi> {
     const page = await browser.newPage({ viewport: { width: 1366, height: 768 }, colorScheme: 'light', reducedMotion: 'reduce', timezoneId: 'UTC' });
+    // A busy machine loads the UI slowly: what this bounds is a page that never comes.
+    page.setDefaultTimeout(120_000);
     if (pictures !== null) await mkdir(pictures, { recursive: true });
     return new WebUi(page, address, pictures);
   }

@@ -4,6 +4,7 @@ import { parseBatchWorkflowId, workflowTypes } from '../contract/messages';
 import { problemOfJobs, reportedProblem, stuckJobs } from './problems';
 import { readProgress, startOf } from './reading';
 import { attributesOf, unknownProgress, type BatchListing } from './summary';
+import { listWorkflows } from './visibility';
 
 /** Statuses of batches that are closed. */
 const finalStatuses: BatchStatus[] = ['completed', 'completed_with_errors', 'failed', 'cancelled'];
@@ -28,7 +29,7 @@ export async function listBatches(client: Client, { status, limit, byAttribute }
 async function* pages(client: Client, query: string): AsyncGenerator<WorkflowExecutionInfo[]> {
   const seen = new Set<string>();
   let page: WorkflowExecutionInfo[] = [];
-  for await (const info of client.workflow.list({ query })) {
+  for await (const info of listWorkflows(client, query)) {
     if (seen.has(info.workflowId) || parseBatchWorkflowId(info.workflowId) === null) continue;
     seen.add(info.workflowId);
     page.push(info);

@@ -5,6 +5,7 @@ import { BatchClosedError, BatchNotFoundError, NoWorkerError } from './errors';
 import { isAnswered } from './pollers';
 import { describeBatch, findBatch, readProgress } from './reading';
 import { attributesOf } from './summary';
+import { listWorkflows } from './visibility';
 
 /** How long a worker may take to answer; a busy one has other batches' tasks before this one. */
 const answerWithinMs = 12_000;
@@ -84,7 +85,7 @@ async function cancelJobs(client: Client, batchId: string): Promise<number> {
   const prefix = jobWorkflowId(batchId, 1).replace(/\d+$/, '');
   const query = `WorkflowType = '${workflowTypes.job}' AND WorkflowId STARTS_WITH '${prefix}' AND ExecutionStatus = 'Running'`;
   const ids = new Set<string>();
-  for await (const { workflowId } of client.workflow.list({ query })) if (parseJobWorkflowId(workflowId)?.batchId === batchId) ids.add(workflowId);
+  for await (const { workflowId } of listWorkflows(client, query)) if (parseJobWorkflowId(workflowId)?.batchId === batchId) ids.add(workflowId);
   const waiting = [...ids];
   let cancelled = 0;
   while (waiting.length > 0) {

@@ -2,6 +2,7 @@ import { isGrpcServiceError, type Client, type WorkflowExecutionDescription, typ
 import { defineSearchAttributeKey } from '@temporalio/common';
 import type { BatchProgress } from '../contract/batch';
 import { parseJobWorkflowId, workflowTypes } from '../contract/messages';
+import { listWorkflows } from './visibility';
 
 type Problem = NonNullable<BatchProgress['error']>;
 
@@ -40,7 +41,7 @@ export function problemOfJobs(jobs: readonly WorkflowExecutionInfo[]): Problem |
 export async function stuckJobs(client: Client): Promise<Map<string, WorkflowExecutionInfo[]>> {
   const found = new Map<string, WorkflowExecutionInfo[]>();
   try {
-    for await (const info of client.workflow.list({ query: `WorkflowType = '${workflowTypes.job}' AND ExecutionStatus = 'Running' AND TemporalReportedProblems IS NOT NULL` })) {
+    for await (const info of listWorkflows(client, `WorkflowType = '${workflowTypes.job}' AND ExecutionStatus = 'Running' AND TemporalReportedProblems IS NOT NULL`)) {
       const batchId = parseJobWorkflowId(info.workflowId)?.batchId;
       if (batchId) found.set(batchId, [...(found.get(batchId) ?? []), info]);
     }

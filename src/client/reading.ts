@@ -6,6 +6,7 @@ import { BatchNotFoundError } from './errors';
 import { isAnswered } from './pollers';
 import { misfitOf, problemOfJobs, reportedProblem } from './problems';
 import { isProgress, unknownProgress } from './summary';
+import { listWorkflows, withoutMemos } from './visibility';
 
 /** How long a worker may take to answer the query before the batch is shown without its answer; less when none is to be seen. */
 const [queryTimeoutMs, unpolledTimeoutMs] = [5_000, 1_000];
@@ -57,7 +58,7 @@ export async function startOf(client: Client, info: WorkflowExecutionInfo | Work
   const firstRunId = firstRunOf(info);
   if (firstRunId === info.runId) return info.startTime;
   try {
-    return (await client.workflow.getHandle(info.workflowId, firstRunId).describe()).startTime;
+    return (await withoutMemos(client).getHandle(info.workflowId, firstRunId).describe()).startTime;
   } catch (error) {
     if (error instanceof WorkflowNotFoundError) return info.startTime; // its retention time is over
     throw error;
@@ -118,7 +119,7 @@ export async function lookAtJobs(client: Client, batchId: string): Promise<{ nex
   const jobs: WorkflowExecutionInfo[] = [];
   let next: Date | null = null;
   const query = `WorkflowType = '${workflowTypes.job}' AND BatchId = '${batchId}' AND ExecutionStatus = 'Running'`;
-  for await (const job of client.workflow.list({ query })) {
+  for await (const job of listWorkflows(client, query)) {
     const expiry = job.typedSearchAttributes.get(key);
     if (expiry && (!next || expiry < next)) next = expiry;
     jobs.push(job);

@@ -3,6 +3,7 @@ import { ApplicationFailure } from '@temporalio/common';
 import { decodeOptionalFailureToOptionalError } from '@temporalio/common/lib/internal-non-workflow';
 import { failureTypes } from '../contract/failures';
 import { batchWorkflowId, parseJobWorkflowId, workflowTypes } from '../contract/messages';
+import { listWorkflows } from './visibility';
 
 /** A step that keeps failing and is tried again by itself: what the batch waits for, though nothing in it is closed. */
 export interface Trouble {
@@ -37,7 +38,7 @@ export async function findTrouble(client: Client, batchId: string, description: 
 async function openJobs(client: Client, batchId: string): Promise<string[]> {
   const jobs: string[] = [];
   const query = `WorkflowType = '${workflowTypes.job}' AND WorkflowId STARTS_WITH '${batchWorkflowId(batchId)}/job/' AND ExecutionStatus = 'Running'`;
-  for await (const { workflowId } of client.workflow.list({ query })) if (jobs.push(workflowId) === maxJobs) break;
+  for await (const { workflowId } of listWorkflows(client, query)) if (jobs.push(workflowId) === maxJobs) break;
   return jobs;
 }
 

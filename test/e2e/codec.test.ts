@@ -162,6 +162,9 @@ describe('encryption of what Temporal stores', () => {
     await expect(batchesWith(null).status('refused')).rejects.toBeInstanceOf(PayloadCodecError);
     const refused = await runCli(['status', 'refused', '--json'], { ...stack.env, ...on(second) });
     expect([refused.code, errorOf(refused)]).toMatchObject([1, { code: 'payload_key_unknown', message: expect.stringMatching(/payload key first, .* PLANGREP_PAYLOAD_KEYS_OLD/) as string }]);
+    // A list reads nothing that is encrypted.
+    const listed = await runCli(['list', '--json'], { ...stack.env, ...on(second) });
+    expect([listed.code, answerOf<{ batches: { batchId: string; status: string }[] }>(listed).batches]).toMatchObject([0, expect.arrayContaining([expect.objectContaining({ batchId: 'full', status: 'completed_with_errors' })])]);
     const checked = await answerHere({ ...stack.env, ...on(second) }, (output) => doctor({}, output));
     const checks = answerOf<{ checks: { name: string; message: string }[] }>(checked).checks;
     expect(checks).toContainEqual(expect.objectContaining({ name: 'encryption', message: 'on, with payload key second' }));

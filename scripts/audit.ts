@@ -1,5 +1,7 @@
 import { spawnSync } from 'node:child_process';
 import { resolve } from 'node:path';
+import { parseArgs } from 'node:util';
+import { runScript } from './entry';
 import { answered, readAdvisories } from './supply-chain/advisories';
 
 const help = `Usage: npm run --silent audit -- [--registry URL] [--when-possible]
@@ -14,16 +16,17 @@ Exit codes: 0 none, or all answered; 1 some are not; 4 the registry does not say
 `;
 
 function main(args: string[]): number {
-  if (args.includes('--help')) {
+  const { values } = parseArgs({ args, options: { registry: { type: 'string' }, 'when-possible': { type: 'boolean' }, help: { type: 'boolean', short: 'h' } } });
+  if (values.help) {
     process.stdout.write(help);
     return 0;
   }
-  const registry = args.includes('--registry') ? [`--registry=${args[args.indexOf('--registry') + 1] ?? ''}`] : [];
+  const registry = values.registry === undefined ? [] : [`--registry=${values.registry}`];
   const { stdout, stderr } = spawnSync('npm', ['audit', '--json', '--fetch-retries=1', '--fetch-timeout=20000', '--audit=true', ...registry], { cwd: resolve(__dirname, '..'), encoding: 'utf8', maxBuffer: 64 * 2 ** 20 });
   const advisories = readAdvisories(stdout);
   if (!advisories) {
     console.error(`The registry does not say which weaknesses are known: ${/"message": *"([^"]*)"/.exec(stdout)?.[1] ?? stderr.trim().split('\n')[0] ?? 'no answer'}`);
-    return args.includes('--when-possible') ? 0 : 4;
+    return values['when-possible'] ? 0 : 4;
   }
   const open = advisories.filter(({ id }) => !(id in answered));
   for (const { id, package: name, severity, title } of advisories) console.log(`${id} ${severity} ${name}: ${title}${id in answered ? ` (answered in ${answered[id]})` : ''}`);
@@ -31,4 +34,4 @@ function main(args: string[]): number {
   return open.length > 0 ? 1 : 0;
 }
 
-process.exitCode = main(process.argv.slice(2));
+runScript(main);

@@ -2,6 +2,7 @@ import { parseArgs } from 'node:util';
 import { benchmarks } from './bench/registry';
 import { overBudget, runBenchmarks } from './bench/report';
 import { interruption, Processes } from './processes';
+import { runScript } from './entry';
 
 const list = Object.entries(benchmarks).map(([name, { title }]) => `  ${name.padEnd(9)}${title}\n`).join('');
 
@@ -45,12 +46,4 @@ async function main(): Promise<number> {
   }
 }
 
-main().then(
-  (code) => {
-    process.exitCode = code;
-  },
-  (error: Error) => {
-    console.error(`error: ${error.message}`);
-    process.exitCode = 1;
-  },
-);
+runScript(main);

@@ -1,6 +1,8 @@
 import { resolve } from 'node:path';
+import { parseArgs } from 'node:util';
 import { judge, uselessReadings } from './supply-chain/licence-rules';
 import { lockedPackages } from './supply-chain/lock-file';
+import { runScript } from './entry';
 
 const help = `Usage: npm run --silent licences
 
@@ -8,7 +10,7 @@ Lists the licences of all packages of the lock file, and checks that each is com
 `;
 
 async function main(args: string[]): Promise<number> {
-  if (args.includes('--help')) {
+  if (parseArgs({ args, options: { help: { type: 'boolean', short: 'h' } } }).values.help) {
     process.stdout.write(help);
     return 0;
   }
@@ -29,10 +31,4 @@ async function main(args: string[]): Promise<number> {
   return problems.length > 0 ? 1 : 0;
 }
 
-main(process.argv.slice(2)).then(
-  (code) => (process.exitCode = code),
-  (error: Error) => {
-    console.error(`error: ${error.message}`);
-    process.exitCode = 1;
-  },
-);
+runScript(main);

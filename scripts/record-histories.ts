@@ -1,7 +1,9 @@
+import { parseArgs } from 'node:util';
 import { catalogue } from './record-histories/catalogue';
 import { historiesFolder, keep } from './record-histories/files';
 import type { Kind } from './record-histories/kind';
 import { traitsOf } from './record-histories/traits';
+import { runScript } from './entry';
 
 const usage = `Records histories for the replay tests: runs batches of each kind for real, over a Temporal server and a simulator of its own.
 
@@ -18,15 +20,13 @@ ${catalogue.map(({ name, about }) => `  ${name.padEnd(18)} ${about}`).join('\n')
 const maxBytes = 300_000;
 
 async function main(args: string[]): Promise<void> {
-  const to = args.indexOf('--to');
-  const folder = to < 0 ? historiesFolder : args[to + 1];
-  const names = args.filter((_, index) => to < 0 || (index !== to && index !== to + 1));
-  const kinds = names.includes('--all') ? catalogue : names.map(kindOf);
-  if (kinds.length === 0 || !folder || args.includes('--help')) {
+  const { values, positionals } = parseArgs({ args, allowPositionals: true, options: { to: { type: 'string', default: historiesFolder }, all: { type: 'boolean' }, help: { type: 'boolean', short: 'h' } } });
+  const kinds = values.all ? catalogue : positionals.map(kindOf);
+  if (kinds.length === 0 || values.help) {
     console.log(usage);
     return;
   }
-  for (const kind of kinds) await record(kind, folder);
+  for (const kind of kinds) await record(kind, values.to);
 }
 
 function kindOf(name: string): Kind {
@@ -49,7 +49,4 @@ async function record({ name, parts, record: run }: Kind, folder: string): Promi
   }
 }
 
-main(process.argv.slice(2)).catch((error: unknown) => {
-  console.error(error instanceof Error ? error.message : error);
-  process.exitCode = 1;
-});
+runScript(main);

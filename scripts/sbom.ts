@@ -4,6 +4,7 @@ import { join, resolve } from 'node:path';
 import { parseArgs, promisify } from 'node:util';
 import { z } from 'zod';
 import { lockedPackages } from './supply-chain/lock-file';
+import { runScript } from './entry';
 
 const help = `Usage: npm run --silent sbom -- [--dev] [--output FILE]
 
@@ -50,7 +51,4 @@ async function inUse({ components, dependencies, metadata, ...bom }: Bom): Promi
   return { ...bom, metadata, components: kept, dependencies: links };
 }
 
-main(process.argv.slice(2)).catch((error: Error) => {
-  console.error(`error: ${error.message}`);
-  process.exitCode = 1;
-});
+runScript(main);

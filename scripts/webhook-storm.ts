@@ -5,8 +5,9 @@ import { Processes } from './processes';
 import type { Damage } from './webhook-storm/attack';
 import type { Orders } from './webhook-storm/attacker';
 import { StormSite, type Honest, type ReceiverProcess } from './webhook-storm/site';
+import { runScript } from './entry';
 
-const help = `Usage: node --import tsx scripts/webhook-storm.ts [--seconds S] [--jobs N]
+const help = `Usage: npm run --silent storm -- [--seconds S] [--jobs N]
 
 A storm over one webhook receiver, as a process of its own beside a real Temporal server: requests with wrong tokens as fast as they are answered, one
 job's honest webhook again and again, garbage, ten megabytes at a time, and slow and silent connections, more than there is room for. Meanwhile the
@@ -101,22 +102,16 @@ async function main(): Promise<number> {
     process.stdout.write(help);
     return 0;
   }
+  const [seconds, jobs] = [Number(values.seconds), Number(values.jobs)];
+  if (!(seconds > 0) || !(Number.isSafeInteger(jobs) && jobs > 0)) throw new Error('--seconds takes a number above 0, --jobs a whole number above 0');
   const processes = new Processes();
   const site = await StormSite.start();
   try {
-    return (await run({ site, receiver: await site.startReceiver(), seconds: Number(values.seconds), jobs: Number(values.jobs), processes })) ? 0 : 1;
+    return (await run({ site, receiver: await site.startReceiver(), seconds, jobs, processes })) ? 0 : 1;
   } finally {
     await processes.stop();
     await site.stop();
   }
 }
 
-main().then(
-  (code) => {
-    process.exitCode = code;
-  },
-  (error: Error) => {
-    console.error(`error: ${error.message}`);
-    process.exitCode = 1;
-  },
-);
+runScript(main);

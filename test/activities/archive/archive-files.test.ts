@@ -7,7 +7,7 @@ import { CancelledFailure } from '@temporalio/common';
 import { failureTypes } from '../../../src/contract/failures';
 import { jobKeys } from '../../../src/contract/keys';
 import { AuthError, BusyError, ContractError, RejectedError, TransportError } from '../../../src/plangrep/errors';
-import { Bench, apiKey, body, broken, json, link, quietly, resultOf, stalled, status } from './fake-api';
+import { Bench, apiKey, body, broken, link, quietly, resultOf, stalled, status } from './fake-api';
 
 const keys = jobKeys('b', 1);
 const sha256 = (content: string) => createHash('sha256').update(content).digest('hex');
@@ -15,13 +15,7 @@ const sha256 = (content: string) => createHash('sha256').update(content).digest(
 const bench = new Bench();
 const { api } = bench;
 beforeEach(() => bench.start());
-afterEach(async () => {
-  await bench.stop();
-  api.artifacts.clear();
-  api.asked.length = 0;
-  api.keys.clear();
-  api.job = json({ job: { id: 'job_1', status: 'completed' } });
-});
+afterEach(() => bench.stop());
 
 const twoDocuments = [
   {

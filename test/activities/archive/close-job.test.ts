@@ -14,11 +14,7 @@ const keys = jobKeys('b', 1);
 const bench = new Bench();
 const { api } = bench;
 beforeEach(() => bench.start());
-afterEach(async () => {
-  await bench.stop();
-  api.artifacts.clear();
-  api.results = [];
-});
+afterEach(() => bench.stop());
 
 const planLine = (seq: number): PlanLine =>
   planLineSchema.parse({

@@ -19,12 +19,14 @@ export const remote = { jobId: 'job_1', externalId: 'batch/b/job/00001', created
 
 type Answer = (request: IncomingMessage, response: ServerResponse) => void;
 
+const jobThatIsDone: Answer = (request, response) => json({ job: { id: 'job_1', status: 'completed' } })(request, response);
+
 /** A server with the three routes that archiving uses, each as the test wants it. */
 export class FakeApi {
   /** Answers of `GET /result`, in turn; the last one stays. */
   results: Answer[] = [];
   readonly artifacts = new Map<string, Answer>();
-  job: Answer = json({ job: { id: 'job_1', status: 'completed' } });
+  job: Answer = jobThatIsDone;
   /** `result`, `job`, or an artifact's path, in the order asked. */
   readonly asked: string[] = [];
   readonly keys = new Set<string | undefined>();
@@ -40,6 +42,15 @@ export class FakeApi {
 
   get url(): string {
     return `http://127.0.0.1:${(this.server.address() as AddressInfo).port}`;
+  }
+
+  /** Answers as a new one does, and has been asked for nothing. */
+  forget(): void {
+    this.results = [];
+    this.artifacts.clear();
+    this.job = jobThatIsDone;
+    this.asked.length = 0;
+    this.keys.clear();
   }
 
   async stop(): Promise<void> {
@@ -112,6 +123,7 @@ export class Bench {
   async stop(): Promise<void> {
     await this.client.close();
     await this.api.stop();
+    this.api.forget();
     await rm(this.folder, { recursive: true, force: true });
   }
 

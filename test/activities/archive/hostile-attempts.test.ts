@@ -21,11 +21,7 @@ beforeEach(async () => {
   await buildBatch(bench.store, 'b', { documents: [{ job: 1 }, { job: 1 }], jobs: [] });
   await writeUploads();
 });
-afterEach(async () => {
-  await bench.stop();
-  api.artifacts.clear();
-  api.asked.length = 0;
-});
+afterEach(() => bench.stop());
 
 const writeUploads = () =>
   bench.store.write(keys.uploads, jsonLines([1, 2].map((seq): UploadRecord => ({ seq, documentId: `doc_${seq}`, sha256: String(seq).repeat(64), sizeBytes: 1_000, sent: true, reason: null }))));

@@ -33,6 +33,9 @@ interface Serving {
   /** Rejects when they stop. */
   stopped: Promise<never>;
   current: Activities;
+  /** The server's time at the last look at it, in ms, and how many looks in a row found that none was skipped. */
+  lookedAt: number;
+  still: number;
 }
 const servings = new WeakMap<TestWorkflowEnvironment, Promise<Serving>>();
 
@@ -42,12 +45,34 @@ export async function withWorkers<T>(env: TestWorkflowEnvironment, bundle: Workf
   servings.set(env, starting);
   const serving = await starting;
   serving.current = activities;
-  return Promise.race([body(), serving.stopped]);
+  const watch = setInterval(() => void looksAtTime(env, serving).catch(() => undefined), lookMs);
+  try {
+    return await Promise.race([body(), serving.stopped]);
+  } finally {
+    clearInterval(watch);
+    serving.still = 0;
+  }
+}
+
+/** Between two looks at the server's clock, in ms, and how many of them in a row may find it going as any clock does. */
+const [lookMs, mostStill] = [10_000, 3];
+
+/**
+ * Under load the server sometimes forgets that a task is over: it counts one that runs for ever, during which it skips no time, and a test that
+ * waits for days waits for days. What it counts too much is taken off again; the fake activities of a test never run that long.
+ */
+async function looksAtTime(env: TestWorkflowEnvironment, serving: Serving): Promise<void> {
+  const now = await env.currentTimeMs();
+  serving.still = now - serving.lookedAt < 2 * lookMs ? serving.still + 1 : 0;
+  serving.lookedAt = now;
+  if (serving.still < mostStill) return;
+  console.warn('The time-skipping server had stopped skipping time; it was told to go on.');
+  await env.connection.testService!.unlockTimeSkipping({});
 }
 
 async function startWorkers(env: TestWorkflowEnvironment, bundle: WorkflowBundleWithSourceMap, activities: Activities): Promise<Serving> {
   const shared = { connection: env.nativeConnection, namespace: env.namespace ?? 'default' };
-  const serving = { current: activities } as Serving;
+  const serving = { current: activities, lookedAt: 0, still: 0 } as Serving;
   const passOn = <G extends keyof Activities>(group: G) =>
     Object.fromEntries(Object.keys(activities[group]).map((name) => [name, (request: unknown) => (serving.current[group] as unknown as Record<string, (request: unknown) => unknown>)[name]!(request)])) as unknown as Activities[G];
   const passed: Activities = { batch: passOn('batch'), api: passOn('api'), transfer: passOn('transfer'), archive: passOn('archive') };

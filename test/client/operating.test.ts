@@ -12,7 +12,8 @@ function scripted(states: string[], handle: object): Client {
     options: { namespace: 'default' },
     workflowService: { describeTaskQueue: async () => ({ pollers: [{ lastAccessTime: { seconds: Date.now() / 1000 } }] }) },
     withDeadline: (_deadline: number, work: () => Promise<unknown>) => work(),
-    workflow: { getHandle: () => ({ describe, ...handle }), result: async () => null, list: async function* () {} },
+    connection: { workflowService: { listWorkflowExecutions: async () => ({ executions: [] }) } },
+    workflow: { getHandle: () => ({ describe, ...handle }), result: async () => null },
   } as unknown as Client;
 }
 

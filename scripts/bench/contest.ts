@@ -1,6 +1,7 @@
 import { setTimeout as pause } from 'node:timers/promises';
 import type { WorkflowHandle } from '@temporalio/client';
 import { batchWorkflowId, jobWorkflowId } from '../../src/contract/messages';
+import { openActivities } from './activity-owners';
 import type { RequestKind } from './request-log';
 import type { WorkerSite } from './worker-site';
 
@@ -57,8 +58,8 @@ const lookMs = 50;
 const limitMs = 120_000;
 
 /**
- * Runs a small batch beside a large one that has filled its window, and ends the large one. The API queue stands still until the small one's
- * first task is in it, so that the machine's speed does not matter. @throws when the small one does not complete
+ * Runs a small batch beside a large one that has filled its window, and ends the large one. The API queue stands still until all jobs of a given
+ * window and then the small one's first task are in it, so that the machine's speed does not matter. @throws when the small one does not complete
  */
 export async function runContest(site: WorkerSite, { name, large, small, window, sameKey = false, until = 'closed' }: ContestOptions): Promise<ContestResult> {
   const begin = async (id: string, jobs: number, maxConcurrentJobs: number | undefined): Promise<void> => {
@@ -70,6 +71,7 @@ export async function runContest(site: WorkerSite, { name, large, small, window,
     await begin(largeId, large, window);
     await when(() => site.log.of(largeId, 'api').length > 0);
     await site.limitApi(0);
+    await when(async () => (await jobsAsking(site, largeId, large)) >= Math.min(large, window ?? 0));
   }
   await begin(smallId, small, undefined);
   if (large > 0) await when(() => isAsking(site, smallId));
@@ -88,6 +90,12 @@ export async function runContest(site: WorkerSite, { name, large, small, window,
 async function isAsking({ temporal: { client } }: WorkerSite, id: string): Promise<boolean> {
   const { raw } = await client.workflow.getHandle(batchWorkflowId(id)).describe();
   return (raw.pendingActivities ?? []).some(({ activityType }) => activityType?.name === 'findProject');
+}
+
+/** How many jobs of a batch have been created, or have their creation in the API queue. */
+async function jobsAsking(site: WorkerSite, id: string, jobs: number): Promise<number> {
+  const waiting = (await openActivities(site, id, jobs)).flatMap(({ name, workflowId }) => (name === 'createJob' ? [workflowId] : []));
+  return new Set([...waiting, ...site.log.of(id, 'api').map(({ job }) => job)]).size;
 }
 
 async function when(look: () => boolean | Promise<boolean>): Promise<void> {

@@ -80,12 +80,16 @@ test('two workers share a batch within one rate, and one of them may be killed w
   site.simulator.state.faults.add({ kind: 'request', operation: 'putObject', delayMs: 1_000, times: 0 });
   await begin('shared', await site.documents('shared', jobs), jobs);
   const uploaders = async () => (await doneActivities(site, 'shared', jobs)).flatMap(({ name, pid }) => (name === 'uploadDocuments' ? [pid] : []));
-  const isUploading = async () => (await openActivities(site, 'shared', jobs)).some(({ name, pid, started }) => name === 'uploadDocuments' && pid === sender.pid && started);
   await until(async () => (await uploaders()).includes(sender.pid));
   // From now on uploads stand still, so that the kill comes in the middle of some.
   site.simulator.state.faults.clear();
   site.simulator.state.faults.add({ kind: 'request', operation: 'putObject', stallBytes: 0, times: 0 });
-  await until(isUploading);
+  const before = site.log.requests.length;
+  // One that began earlier may end while it is looked at.
+  const standsStill = (workflowId: string) => site.log.requests.slice(before).some(({ operation, job }) => operation === 'putObject' && job === workflowId);
+  await until(async () =>
+    (await openActivities(site, 'shared', jobs)).some(({ name, workflowId, pid, started }) => name === 'uploadDocuments' && pid === sender.pid && started && standsStill(workflowId)),
+  );
   await sender.kill();
   site.simulator.state.faults.clear();
   // Temporal would find out by itself, but only when heartbeats have been missing for a minute.

@@ -57,6 +57,8 @@ async function startingAndEnding(context: SoakContext, options: SoakOptions): Pr
   await site.addFaults(steadyFaults);
   const stopping = new AbortController();
   const stop = stopping.signal;
+  // It may have come while everything was started.
+  if (options.interrupted.aborted) stopping.abort();
   options.interrupted.addEventListener('abort', () => stopping.abort());
   const ending = setTimeout(() => stopping.abort(), options.minutes * 60_000);
   const credits = operator.keepCredits(options.seed, stop);

@@ -16,10 +16,10 @@ describe('a deadline that passes', () => {
     const [late, archiving] = ['late', 'archiving'];
     // One reads as expired, one is not there any more, one is in time; of the other batch all artifacts but one come too late.
     story.fault(
-      { kind: 'job', externalId: `batch/${late}/job/00001`, hold: 'processing', retentionMs: 10_000 },
-      { kind: 'job', externalId: `batch/${late}/job/00002`, hold: 'processing', retentionMs: 10_000, expiredGraceMs: 0 },
-      { kind: 'job', externalId: `batch/${archiving}/`, retentionMs: 10_000 },
-      { kind: 'request', operation: 'getJobArtifact', externalId: `batch/${archiving}/`, nth: 2, times: 0, delayMs: 12_000 },
+      { kind: 'job', externalId: `batch/${late}/job/00001`, hold: 'processing', retentionMs: 20_000 },
+      { kind: 'job', externalId: `batch/${late}/job/00002`, hold: 'processing', retentionMs: 20_000, expiredGraceMs: 0 },
+      { kind: 'job', externalId: `batch/${archiving}/`, retentionMs: 20_000 },
+      { kind: 'request', operation: 'getJobArtifact', externalId: `batch/${archiving}/`, nth: 2, times: 0, delayMs: 22_000 },
     );
     await Promise.all([story.begin(late, ['a.pdf', 'b.pdf', 'c.pdf'], { limits: { maxFiles: 1 } }), story.begin(archiving, ['a.pdf', 'b.pdf'])]);
     const { status, warning } = await story.until(late, (summary) => summary.warning !== null);

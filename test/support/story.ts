@@ -169,7 +169,7 @@ export class Story {
     try {
       return await this.stack.batches.wait(id, { signal });
     } catch (error) {
-      throw signal.aborted ? new Error(`no end: ${JSON.stringify(await this.stack.batches.status(id))}\n${this.#statuses(id)}`) : error;
+      throw signal.aborted ? new Error(`no end: ${JSON.stringify(await this.stack.batches.status(id))}\n${this.#statuses(id)}\n${this.log.join('\n')}`) : error;
     }
   }
 

@@ -45,7 +45,7 @@ export async function withWorkers<T>(env: TestWorkflowEnvironment, bundle: Workf
   servings.set(env, starting);
   const serving = await starting;
   serving.current = activities;
-  const watch = setInterval(() => void looksAtTime(env, serving).catch(() => undefined), lookMs);
+  const watch = env.supportsTimeSkipping ? setInterval(() => void looksAtTime(env, serving).catch(() => undefined), lookMs) : undefined;
   try {
     return await Promise.race([body(), serving.stopped]);
   } finally {
@@ -59,11 +59,12 @@ const [lookMs, mostStill] = [10_000, 3];
 
 /**
  * Under load the server sometimes forgets that a task is over: it counts one that runs for ever, during which it skips no time, and a test that
- * waits for days waits for days. What it counts too much is taken off again; the fake activities of a test never run that long.
+ * waits for days waits for days. What it counts too much is taken off again, when nothing runs here.
  */
 async function looksAtTime(env: TestWorkflowEnvironment, serving: Serving): Promise<void> {
   const now = await env.currentTimeMs();
-  serving.still = now - serving.lookedAt < 2 * lookMs ? serving.still + 1 : 0;
+  const isIdle = serving.workers.map((worker) => worker.getStatus()).every(({ numInFlightActivities, numInFlightWorkflowActivations }) => numInFlightActivities + numInFlightWorkflowActivations === 0);
+  serving.still = isIdle && now - serving.lookedAt < 2 * lookMs ? serving.still + 1 : 0;
   serving.lookedAt = now;
   if (serving.still < mostStill) return;
   console.warn('The time-skipping server had stopped skipping time; it was told to go on.');

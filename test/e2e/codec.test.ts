@@ -26,7 +26,7 @@ const [first, second] = [keyText('first'), keyText('second')];
 const mark = (name: string): string => `mk-${name}-${randomBytes(6).toString('hex')}`;
 const marks = { folder: mark('folder'), document: mark('document'), label: mark('label'), error: mark('error'), gone: mark('gone'), project: mark('project'), plain: mark('plain') };
 /** How often something is looked up at most, and the time between two looks, in ms. */
-const [mostLooks, lookMs] = [400, 100];
+const [mostLooks, lookMs] = [900, 100];
 /** What the server says of an activity that was cancelled before anybody took it. */
 const writtenByTemporal = '"ACTIVITY_ID_NOT_STARTED"';
 

@@ -18,7 +18,7 @@ const [oldKey, newKey] = [secretOf('old'), secretOf('new')];
 const [payloadKey, codecToken] = [randomBytes(32).toString('base64'), secretOf('codec')];
 const scopes = ['jobs:read', 'jobs:write', 'artifacts:read'];
 /** How often something is looked up at most, and the time between two looks, in ms. */
-const [mostLooks, lookMs] = [300, 100];
+const [mostLooks, lookMs] = [900, 100];
 
 /** A place where somebody could find a secret, and its text. */
 type Place = [where: string, text: string];

@@ -64,7 +64,7 @@ async function expectCompleted(id: string, documents: number): Promise<void> {
 }
 
 async function until(look: () => Promise<boolean>): Promise<void> {
-  for (const limit = AbortSignal.timeout(60_000); !(await look()); await pause(lookMs)) limit.throwIfAborted();
+  for (const limit = AbortSignal.timeout(200_000); !(await look()); await pause(lookMs)) limit.throwIfAborted();
 }
 
 /** Who took the activities of each queue to their end. */

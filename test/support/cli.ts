@@ -8,7 +8,7 @@ const root = join(__dirname, '../..');
 const cliCommand = isBuilt() ? [join(root, 'lib/cli.js')] : ['--import', 'tsx', join(root, 'src/cli.ts')];
 
 /** No test's command line outlives this, whatever becomes of the test. */
-const longestMs = 100_000;
+const longestMs = 200_000;
 
 /** Meaning of the fields: see each. */
 export interface CliOptions {

@@ -28,8 +28,8 @@ import { stopWorkers, withWorkers } from './workflow-runner';
 
 /** How often something is looked up, and how long at most, in ms; of the ends of batches, how long at most. */
 const lookMs = 100;
-const longestMs = 40_000;
-const longestWaitMs = 100_000;
+const longestMs = 90_000;
+const longestWaitMs = 250_000;
 
 /** What a story looks up: it changes from one look to the next. */
 type Look = (summary: BatchSummary) => boolean;

@@ -1,6 +1,7 @@
 import { rename, stat, writeFile } from 'node:fs/promises';
 import { resolve } from 'node:path';
 import { bundleWorkflowCode, DefaultLogger } from '@temporalio/worker';
+import { runScript } from './entry';
 import { bundledLicences } from './supply-chain/bundled-licences';
 
 /** Above this the bundle holds something that workflows should not load: zod as a value alone adds 1 MB. */
@@ -49,7 +50,4 @@ async function write(name: string, code: string): Promise<void> {
   console.log(`lib/${name}.js: ${size} bytes`);
 }
 
-main().catch((error: unknown) => {
-  console.error(error instanceof Error ? error.message : error);
-  process.exitCode = 1;
-});
+runScript(main);

@@ -6,6 +6,7 @@ import { delimiter, join, resolve } from 'node:path';
 import { startSimulator } from '../src/simulator/server';
 import { Caller, sha256Of } from '../test/simulator/caller';
 import { makePdf } from '../test/support/documents';
+import { runScript } from './entry';
 import { ensurePythonTools } from './python-tools';
 
 /*
@@ -146,12 +147,4 @@ function run(command: string, args: string[], env: NodeJS.ProcessEnv, cwd: strin
   });
 }
 
-main().then(
-  (code) => {
-    process.exitCode = code;
-  },
-  (error: unknown) => {
-    process.stderr.write(`${error instanceof Error ? error.message : String(error)}\n`);
-    process.exitCode = 1;
-  },
-);
+runScript(main);

@@ -1,6 +1,8 @@
 import { writeFile } from 'node:fs/promises';
+import { parseArgs } from 'node:util';
 import { Client, Connection } from '@temporalio/client';
 import { readTemporalSettings } from '../src/temporal-connection';
+import { runScript } from './entry';
 import { readHistory } from './record-histories/files';
 
 const usage = `Saves the history of a workflow, for instance one that runs in production, as the replay tests have it. The catalogue of histories is made by
@@ -11,8 +13,11 @@ scripts/record-histories.ts.
 For example: node --import tsx scripts/record-history.ts batch/nightly test/replay/histories/plain-batch.json
 Temporal is found as everywhere: TEMPORAL_ADDRESS, TEMPORAL_NAMESPACE, TEMPORAL_PROFILE and the other variables.`;
 
-async function main([workflowId, file, runId]: string[]): Promise<void> {
-  if (!workflowId || !file) throw new Error(usage);
+async function main(args: string[]): Promise<void> {
+  const { values, positionals } = parseArgs({ args, allowPositionals: true, options: { help: { type: 'boolean', short: 'h' } } });
+  const [workflowId, file, runId] = positionals;
+  if (values.help) return console.log(usage);
+  if (!workflowId || !file) throw new Error('a WORKFLOW_ID and a FILE are needed; --help tells more');
   const { connectionOptions, namespace } = readTemporalSettings(process.env, null);
   const connection = await Connection.connect(connectionOptions);
   try {
@@ -25,7 +30,4 @@ async function main([workflowId, file, runId]: string[]): Promise<void> {
   }
 }
 
-main(process.argv.slice(2)).catch((error: unknown) => {
-  console.error(error instanceof Error ? error.message : error);
-  process.exitCode = 1;
-});
+runScript(main);

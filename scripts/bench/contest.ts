@@ -87,9 +87,8 @@ export async function runContest(site: WorkerSite, { name, large, small, window,
 }
 
 /** Whether a batch has a task in the API queue. */
-async function isAsking({ temporal: { client } }: WorkerSite, id: string): Promise<boolean> {
-  const { raw } = await client.workflow.getHandle(batchWorkflowId(id)).describe();
-  return (raw.pendingActivities ?? []).some(({ activityType }) => activityType?.name === 'findProject');
+async function isAsking(site: WorkerSite, id: string): Promise<boolean> {
+  return (await openActivities(site, id, 0)).some(({ name }) => name === 'findProject');
 }
 
 /** How many jobs of a batch have been created, or have their creation in the API queue. */

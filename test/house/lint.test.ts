@@ -111,6 +111,7 @@ const mistakes: Record<string, [file: string, text: string, rule: string]> = {
   'a process in domain': ['src/domain/process.ts', 'export const pid = (): number => process.pid;\n', 'no-restricted-globals'],
   'an any': ['src/domain/any.ts', 'export const free = (x: any): unknown => x;\n', 'no-explicit-any'],
   'work put off': ['src/domain/later.ts', `// ${'TO'}DO: later\nexport {};\n`, 'no-warning-comments'],
+  // The comment is the file that lint has to refuse: nothing is disabled here.
   'a disable without a rule': ['src/domain/disable.ts', `/* oxlint-${'disable'} */\nexport const x = 1;\n`, 'no-abusive-eslint-disable'],
   'a skipped test': ['test/domain/skipped.test.ts', `it.${'skip'}('does', () => {});\n`, 'no-disabled-tests'],
 };

@@ -14,6 +14,7 @@ import { defaultBatchId, inputDigest, retryOfMemo, startOptions } from './client
 import { unknownProgress, type BatchListing, type BatchSummary } from './client/summary';
 import { findTrouble } from './client/trouble';
 import { waitForEnd, type WaitOptions } from './client/waiting';
+import { PayloadCodecError } from './codec/payload-codec';
 
 export { BatchClosedError, BatchIdInUseError, BatchNotFinishedError, BatchNotFoundError, InvalidInputError, NoWorkerError } from './client/errors';
 export { createDataConverter, createPayloadCodec, type PayloadKeyOptions } from './codec/data-converter';
@@ -186,7 +187,7 @@ export class BatchClient {
    */
   async list({ status, limit = 100 }: { status?: BatchStatus; limit?: number } = {}): Promise<BatchListing[]> {
     const byAttribute = status !== undefined && (await this.#attributes()).includes('BatchStatus');
-    return listBatches(this.#client, { status, limit, byAttribute });
+    return listBatches(this.#client, { status, limit, byAttribute, unreadable: (error) => (error instanceof PayloadCodecError ? error.problem : null) });
   }
 
   async #describe(batchId: string): Promise<WorkflowExecutionDescription> {

@@ -58,9 +58,7 @@ function operated(error: unknown): CliError | null {
 }
 
 function temporal(error: unknown): CliError | null {
-  if (error instanceof PayloadCodecError) {
-    return new CliError({ code: error.code === 'unknown_key' ? 'payload_key_unknown' : 'payload_damaged', message: error.message });
-  }
+  if (error instanceof PayloadCodecError) return new CliError(error.problem);
   if (error instanceof TemporalUnreachableError) {
     return new CliError({ code: 'temporal_unreachable', message: `${error.message}.`, fix: 'Start the server, or set TEMPORAL_ADDRESS or TEMPORAL_PROFILE to where it is.', exitCode: exitCodes.unreachable });
   }

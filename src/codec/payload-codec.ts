@@ -28,6 +28,11 @@ export class PayloadCodecError extends Error {
   constructor(readonly code: 'unknown_key' | 'damaged', readonly keyId: string, message: string) {
     super(message);
   }
+
+  /** As a problem of a batch, and what commands call it. */
+  get problem(): { code: 'payload_key_unknown' | 'payload_damaged'; message: string } {
+    return { code: this.code === 'unknown_key' ? 'payload_key_unknown' : 'payload_damaged', message: this.message };
+  }
 }
 
 /**

@@ -12,7 +12,7 @@ import type { Output } from '../../src/cli/output';
 import { retry } from '../../src/cli/retry';
 import { watch } from '../../src/cli/status';
 import { encryptionKeyId } from '../../src/codec/payload-codec';
-import { batchWorkflowId, jobWorkflowId, webhookSecretMemo } from '../../src/contract/messages';
+import { batchWorkflowId, jobWorkflowId, webhookSecretMemo, workflowTypes } from '../../src/contract/messages';
 import { Seal } from '../../src/store/seal';
 import { Processes } from '../../scripts/processes';
 import { findTemporalCli } from '../../scripts/temporal-binaries';
@@ -162,9 +162,13 @@ describe('encryption of what Temporal stores', () => {
     await expect(batchesWith(null).status('refused')).rejects.toBeInstanceOf(PayloadCodecError);
     const refused = await runCli(['status', 'refused', '--json'], { ...stack.env, ...on(second) });
     expect([refused.code, errorOf(refused)]).toMatchObject([1, { code: 'payload_key_unknown', message: expect.stringMatching(/payload key first, .* PLANGREP_PAYLOAD_KEYS_OLD/) as string }]);
-    // A list reads nothing that is encrypted.
+    // A list reads nothing that is encrypted, but of a batch whose attributes say nothing: that one names the key, and hides no other.
+    await clientWith(first).workflow.start(workflowTypes.batch, { workflowId: batchWorkflowId('bare'), taskQueue: 'nobody', memo: { about: marks.gone } });
     const listed = await runCli(['list', '--json'], { ...stack.env, ...on(second) });
-    expect([listed.code, answerOf<{ batches: { batchId: string; status: string }[] }>(listed).batches]).toMatchObject([0, expect.arrayContaining([expect.objectContaining({ batchId: 'full', status: 'completed_with_errors' })])]);
+    expect([listed.code, answerOf<{ batches: { batchId: string; status: string }[] }>(listed).batches]).toMatchObject([0, expect.arrayContaining([
+      expect.objectContaining({ batchId: 'full', status: 'completed_with_errors' }),
+      expect.objectContaining({ batchId: 'bare', status: 'running', error: expect.objectContaining({ code: 'payload_key_unknown', message: expect.stringContaining('payload key first') as string }) as object }),
+    ])]);
     const checked = await answerHere({ ...stack.env, ...on(second) }, (output) => doctor({}, output));
     const checks = answerOf<{ checks: { name: string; message: string }[] }>(checked).checks;
     expect(checks).toContainEqual(expect.objectContaining({ name: 'encryption', message: 'on, with payload key second' }));

@@ -1,11 +1,12 @@
 import { setTimeout as delay } from 'node:timers/promises';
-import { ScheduleAlreadyRunning, ScheduleNotFoundError as UnknownToTemporal, type Client, type ScheduleDescription } from '@temporalio/client';
+import { ScheduleAlreadyRunning, ScheduleNotFoundError as UnknownToTemporal, type Client, type ScheduleClient, type ScheduleDescription } from '@temporalio/client';
 import type { BatchInputOptions } from '../contract/batch';
 import { parseBatchWorkflowId, workflowTypes, type SearchAttributeName } from '../contract/messages';
 import { InvalidInputError } from './errors';
 import { checkSchedule, scheduleIdProblem, temporalSchedule, type ScheduleOptions } from './schedule-definition';
 import { ScheduleIdInUseError, ScheduleNotFoundError } from './schedule-errors';
 import { readSchedule, type BatchSchedule } from './schedule-reading';
+import { schedulesWithoutInput } from './visibility';
 
 /** Schedules that are looked at side by side. */
 const listPage = 20;
@@ -90,7 +91,7 @@ export class BatchSchedules {
 
   /** @throws ScheduleNotFoundError, InvalidInputError for what is no id; errors of `@temporalio/client` */
   async describe(id: string): Promise<BatchSchedule> {
-    return readSchedule(this.#client, await this.#find(id));
+    return readSchedule(this.#client, await this.#find(id, this.#client.schedule));
   }
 
   /** No batch starts until `unpause`; running ones go on. Safe to repeat. @throws ScheduleNotFoundError */
@@ -108,7 +109,7 @@ export class BatchSchedules {
   /** Starts a batch now, under the schedule's own overlap policy, also while it is paused. Not safe to repeat. @throws ScheduleNotFoundError */
   async trigger(id: string): Promise<Triggered> {
     const before = await this.#find(id);
-    const handle = this.#client.schedule.getHandle(id);
+    const handle = schedulesWithoutInput(this.#client).getHandle(id);
     await anotherSecond(before);
     await handle.trigger(before.policies.overlap);
     const deadline = Date.now() + triggerTimeoutMs;
@@ -125,12 +126,12 @@ export class BatchSchedules {
     await this.#client.schedule.getHandle(id).delete();
   }
 
-  /** A schedule of ours. */
-  async #find(id: string): Promise<ScheduleDescription> {
+  /** A schedule of ours; without its input, unless it is asked of another client. */
+  async #find(id: string, schedules: ScheduleClient = schedulesWithoutInput(this.#client)): Promise<ScheduleDescription> {
     const problems = scheduleIdProblem(id);
     if (problems.length > 0) throw new InvalidInputError(problems);
     try {
-      const description = await this.#client.schedule.getHandle(id).describe();
+      const description = await schedules.getHandle(id).describe();
       if (description.action.workflowType === workflowTypes.batch) return description;
     } catch (error) {
       if (!(error instanceof UnknownToTemporal)) throw error;

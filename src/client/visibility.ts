@@ -1,4 +1,4 @@
-import { WorkflowClient, type Client, type WorkflowExecutionInfo } from '@temporalio/client';
+import { ScheduleClient, WorkflowClient, type Client, type WorkflowExecutionInfo } from '@temporalio/client';
 import type { PayloadCodec } from '@temporalio/common';
 
 /** Reads every payload as nothing. */
@@ -12,6 +12,9 @@ const unread: PayloadCodec = {
  * payload key is gone hides no other from a list.
  */
 export const withoutMemos = ({ connection, options: { namespace } }: Client): WorkflowClient => new WorkflowClient({ connection, namespace, dataConverter: { payloadCodecs: [unread] } });
+
+/** The same for schedules: it reads neither their batch's input nor its memo, so that one whose payload key is gone can still be stopped. */
+export const schedulesWithoutInput = ({ connection, options: { namespace } }: Client): ScheduleClient => new ScheduleClient({ connection, namespace, dataConverter: { payloadCodecs: [unread] } });
 
 /** Workflows by a visibility query, without their memos. */
 export const listWorkflows = (client: Client, query: string): AsyncIterable<WorkflowExecutionInfo> => withoutMemos(client).list({ query });

@@ -4,12 +4,13 @@ import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { Client } from '@temporalio/client';
 import type { Payload } from '@temporalio/common';
-import { BatchClient, createDataConverter, PayloadCodecError, type BatchSummary } from '../../src/client';
+import { BatchClient, createDataConverter, PayloadCodecError, ScheduleNotFoundError, type BatchSummary } from '../../src/client';
 import { codec } from '../../src/cli/codec';
 import { doctor } from '../../src/cli/doctor';
 import { cancel, resume } from '../../src/cli/operate';
 import type { Output } from '../../src/cli/output';
 import { retry } from '../../src/cli/retry';
+import { pause, remove, unpause } from '../../src/cli/schedule';
 import { watch } from '../../src/cli/status';
 import { encryptionKeyId } from '../../src/codec/payload-codec';
 import { batchWorkflowId, jobWorkflowId, webhookSecretMemo, workflowTypes } from '../../src/contract/messages';
@@ -169,10 +170,18 @@ describe('encryption of what Temporal stores', () => {
       expect.objectContaining({ batchId: 'full', status: 'completed_with_errors' }),
       expect.objectContaining({ batchId: 'bare', status: 'running', error: expect.objectContaining({ code: 'payload_key_unknown', message: expect.stringContaining('payload key first') as string }) as object }),
     ])]);
+    // A schedule whose key is gone can be stopped and removed.
+    const stopped = await command(on(second), (output) => pause('weekly', undefined, output));
+    expect([stopped.code, answerOf(stopped)]).toEqual([0, { scheduleId: 'weekly', paused: true }]);
+    expect(await batchesWith(first).schedules.describe('weekly')).toMatchObject({ paused: true });
+    expect((await command(on(second), (output) => unpause('weekly', undefined, output))).code).toBe(0);
     const checked = await answerHere({ ...stack.env, ...on(second) }, (output) => doctor({}, output));
     const checks = answerOf<{ checks: { name: string; message: string }[] }>(checked).checks;
     expect(checks).toContainEqual(expect.objectContaining({ name: 'encryption', message: 'on, with payload key second' }));
     expect(checks).toContainEqual(expect.objectContaining({ name: 'schedules', message: expect.stringContaining('payload key first is needed by ') as string }));
+    const removed = await command(on(second), (output) => remove('weekly', output));
+    expect([removed.code, answerOf(removed)]).toEqual([0, { scheduleId: 'weekly', deleted: true, running: null }]);
+    await expect(batchesWith(first).schedules.describe('weekly')).rejects.toBeInstanceOf(ScheduleNotFoundError);
   });
 
   test('the endpoint shows it to Temporal’s command line, and to no other page than the web UI’s', async () => {

@@ -64,7 +64,7 @@ interface Session {
 
 const root = resolve(__dirname, '..');
 /** A test runner with something left open would wait for ever. */
-const stageLimitMs = 15 * 60_000;
+const stageLimitMs = 30 * 60_000;
 
 async function main(names: string[]): Promise<number> {
   const unknown = names.filter((name) => !stages.some((stage) => stage.name === name));

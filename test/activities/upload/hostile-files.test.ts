@@ -108,10 +108,11 @@ onLinux('files that change while they are uploaded', () => {
       let sent = 0;
       for await (const chunk of read.apply(this, args)) {
         sent += chunk.length;
-        yield chunk;
         const end = args[2] ?? this.sizeBytes - 1;
         const isLast = (args[1] ?? 0) + sent > end && end === this.sizeBytes - 1;
+        // Before the piece is given away: once the remote has all pieces, it may answer before the harm is done.
         if (which === 'first' || isLast) await harm(basename(this.line.source, '.pdf'));
+        yield chunk;
       }
     });
   }

@@ -3,6 +3,7 @@ import { batchInputSchema, inputProblems, type BatchInput, type BatchInputOption
 import { pauseUpdate, resumeUpdate, workflowTypes, type Answer, type SearchAttributeName } from './contract/messages';
 import { checkBatchId, checkInput } from './client/checking';
 import { BatchIdInUseError, InvalidInputError } from './client/errors';
+import type { Unreadable } from './client/known';
 import { listBatches } from './client/listing';
 import { cancelBatch, tellBatch, type Cancellation } from './client/operating';
 import { describeBatch, findBatch, lookAtJobs, readProgress, startOf } from './client/reading';
@@ -44,6 +45,8 @@ export interface BatchClientOptions {
   isArchived?: (batchId: string) => Promise<boolean>;
 }
 
+const unreadable: Unreadable = (error) => (error instanceof PayloadCodecError ? error.problem : null);
+
 /** What `start` started. */
 export interface StartedBatch {
   batchId: string;
@@ -61,7 +64,7 @@ export class BatchClient {
   #registered: Promise<SearchAttributeName[]> | null = null;
 
   constructor({ client, webUiUrl = null, isArchived }: BatchClientOptions) {
-    this.schedules = new BatchSchedules(client, () => this.#attributes());
+    this.schedules = new BatchSchedules(client, () => this.#attributes(), unreadable);
     this.#client = client;
     this.#webUiUrl = webUiUrl;
     this.#isArchived = isArchived ?? null;
@@ -187,7 +190,7 @@ export class BatchClient {
    */
   async list({ status, limit = 100 }: { status?: BatchStatus; limit?: number } = {}): Promise<BatchListing[]> {
     const byAttribute = status !== undefined && (await this.#attributes()).includes('BatchStatus');
-    return listBatches(this.#client, { status, limit, byAttribute, unreadable: (error) => (error instanceof PayloadCodecError ? error.problem : null) });
+    return listBatches(this.#client, { status, limit, byAttribute, unreadable });
   }
 
   async #describe(batchId: string): Promise<WorkflowExecutionDescription> {

@@ -1,4 +1,5 @@
 import type { BatchSchedule } from '../client';
+import { visibleText } from '../domain/visible-text';
 import { durationText, table } from './text';
 
 /** "0 2 * * * Europe/Berlin, up to 5 min later" */
@@ -51,6 +52,7 @@ export function scheduleText(schedule: BatchSchedule): string {
     ['note', note],
     ['last batch', lastText(schedule)],
     ['running', running.join(', ') || null],
+    ['error', schedule.error && visibleText(`${schedule.error.code}: ${schedule.error.message}`)],
     ['so far', `${started} started, ${skipped} skipped, ${missed} missed`],
   ];
   return `Schedule ${scheduleId}${paused ? ': paused' : ''}\n${table(rows)}\nNext times${paused ? ', once it is unpaused' : ''}:\n${nextTimesText(schedule)}`;
@@ -65,6 +67,7 @@ export function scheduleListText(schedules: BatchSchedule[]): string {
     schedule.paused ? 'paused' : 'active',
     `last: ${lastText(schedule) ?? 'none'}`,
     `next: ${schedule.nextTimes[0] ? zonedText(schedule.nextTimes[0], schedule.timeZone) : 'none'}`,
+    schedule.error ? `${schedule.error.code}: plangrep-batch schedule describe ${schedule.scheduleId}` : '',
   ]);
   const widths = lines[0]!.map((_, column) => Math.max(...lines.map((line) => line[column]!.length)));
   return lines.map((line) => line.map((cell, column) => cell.padEnd(widths[column]!)).join('  ').trimEnd()).join('\n');

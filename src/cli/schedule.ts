@@ -1,4 +1,4 @@
-import { InvalidInputError, PayloadCodecError, ScheduleIdInUseError, ScheduleNotFoundError, type BatchSchedule, type BatchSchedules } from '../client';
+import { InvalidInputError, ScheduleIdInUseError, ScheduleNotFoundError, type BatchSchedule, type BatchSchedules } from '../client';
 import { checkSchedule, type CheckedSchedule } from '../client/schedule-definition';
 import type { Config } from '../config';
 import { FolderStore } from '../store/folder';
@@ -54,16 +54,16 @@ export const describe = (scheduleId: string, output: Output): Promise<number> =>
 export const pause = (scheduleId: string, note: string | undefined, output: Output): Promise<number> =>
   withSchedules(async (schedules) => {
     await schedules.pause(scheduleId, note);
-    const schedule = await readable(schedules, scheduleId);
-    output.answer(schedule ?? { scheduleId, paused: true }, `Schedule ${scheduleId} is paused.${schedule ? runningText(schedule) : ''}`);
+    const schedule = await schedules.describe(scheduleId);
+    output.answer(schedule, `Schedule ${scheduleId} is paused.${runningText(schedule)}`);
   });
 
 /** `schedule unpause ID` */
 export const unpause = (scheduleId: string, note: string | undefined, output: Output): Promise<number> =>
   withSchedules(async (schedules) => {
     await schedules.unpause(scheduleId, note);
-    const schedule = await readable(schedules, scheduleId);
-    output.answer(schedule ?? { scheduleId, paused: false }, `Schedule ${scheduleId} is active.${schedule ? ` The next times:\n${nextTimesText(schedule)}` : ''}`);
+    const schedule = await schedules.describe(scheduleId);
+    output.answer(schedule, `Schedule ${scheduleId} is active. The next times:\n${nextTimesText(schedule)}`);
   });
 
 /** `schedule trigger ID` */
@@ -83,20 +83,10 @@ export const trigger = (scheduleId: string, output: Output): Promise<number> =>
 /** `schedule delete ID` */
 export const remove = (scheduleId: string, output: Output): Promise<number> =>
   withSchedules(async (schedules) => {
-    const schedule = await readable(schedules, scheduleId);
+    const schedule = await schedules.describe(scheduleId);
     await schedules.delete(scheduleId);
-    output.answer({ scheduleId, deleted: true, running: schedule?.running ?? null }, `Deleted schedule ${scheduleId}.${schedule ? runningText(schedule) : ''}`);
+    output.answer({ scheduleId, deleted: true, running: schedule.running }, `Deleted schedule ${scheduleId}.${runningText(schedule)}`);
   });
-
-/** The schedule; null when it, or its last batch, is encrypted with a key that is not here: that must not keep anybody from stopping it. */
-async function readable(schedules: BatchSchedules, scheduleId: string): Promise<BatchSchedule | null> {
-  try {
-    return await schedules.describe(scheduleId);
-  } catch (error) {
-    if (error instanceof PayloadCodecError) return null;
-    throw error;
-  }
-}
 
 const runningText = ({ running }: BatchSchedule): string => (running.length === 0 ? '' : ` Running still: ${running.join(', ')}.`);
 

@@ -26,10 +26,10 @@ export const isOutage = (error: unknown): boolean => isLate(error) || codeOf(err
 /** Whether Temporal knows no such workflow, or not any more. */
 export const isNotFound = (error: unknown): boolean => codeOf(error) === notFound;
 
-/** The latest run of a batch. @throws BatchNotFoundError */
-export async function describeBatch(client: Client, batchId: string): Promise<WorkflowExecutionDescription> {
+/** The latest run of a batch; without its memo, where it is asked of such a client. @throws BatchNotFoundError */
+export async function describeBatch({ workflow }: Pick<Client, 'workflow'>, batchId: string): Promise<WorkflowExecutionDescription> {
   try {
-    const description = await client.workflow.getHandle(batchWorkflowId(batchId)).describe();
+    const description = await workflow.getHandle(batchWorkflowId(batchId)).describe();
     if (description.type === workflowTypes.batch) return description;
   } catch (error) {
     if (!(error instanceof WorkflowNotFoundError)) throw error;

@@ -2,9 +2,11 @@ import type { CalendarSpecDescription, Client, IntervalSpecDescription, Range, S
 import { batchInputSchema, type BatchInput, type BatchStatus } from '../contract/batch';
 import { parseBatchWorkflowId } from '../contract/messages';
 import { BatchNotFoundError } from './errors';
-import { describeBatch, readProgress } from './reading';
+import { lookAtBatch, type Unreadable } from './known';
+import { describeBatch } from './reading';
 import { overlapOf, type ScheduleOverlap } from './schedule-definition';
 import { attributesOf } from './summary';
+import { withoutMemos } from './visibility';
 
 /** The newest batch that a schedule started. */
 export interface ScheduledBatch {
@@ -29,7 +31,7 @@ export interface BatchSchedule {
   pauseOnFailure: boolean;
   paused: boolean;
   note: string | null;
-  /** What each batch is started with; null when another version wrote it. */
+  /** What each batch is started with; null when another version wrote it, or when it is encrypted with another key. */
   input: BatchInput | null;
   /** The next times that it is due, at most ten, jitter included, ISO; while it is paused nothing starts at them. */
   nextTimes: string[];
@@ -43,10 +45,12 @@ export interface BatchSchedule {
   /** Times missed by more than the catch-up window. */
   missed: number;
   createdAt: string;
+  /** What keeps the schedule from being read whole, such as `payload_key_unknown`; its batches may start all the same. Null when nothing does. */
+  error: null | { code: string; message: string };
 }
 
 /** @throws errors of `@temporalio/client` when Temporal does not answer */
-export async function readSchedule(client: Client, description: ScheduleDescription): Promise<BatchSchedule> {
+export async function readSchedule(client: Client, description: ScheduleDescription, unreadable: Unreadable): Promise<Omit<BatchSchedule, 'error'>> {
   const { scheduleId, spec, policies, state, info, action } = description;
   return {
     scheduleId,
@@ -61,7 +65,7 @@ export async function readSchedule(client: Client, description: ScheduleDescript
     input: batchInputSchema.safeParse(action.args?.[0]).data ?? null,
     nextTimes: info.nextActionTimes.map((time) => time.toISOString()),
     running: info.runningActions.flatMap(({ workflow }) => parseBatchWorkflowId(workflow.workflowId) ?? []),
-    lastBatch: await lastBatch(client, info.recentActions),
+    lastBatch: await lastBatch(client, info.recentActions, unreadable),
     started: info.numActionsTaken,
     skipped: info.numActionsSkippedOverlap,
     missed: info.numActionsMissedCatchupWindow,
@@ -69,19 +73,19 @@ export async function readSchedule(client: Client, description: ScheduleDescript
   };
 }
 
-async function lastBatch(client: Client, recent: ScheduleDescription['info']['recentActions']): Promise<ScheduledBatch | null> {
+async function lastBatch(client: Client, recent: ScheduleDescription['info']['recentActions'], unreadable: Unreadable): Promise<ScheduledBatch | null> {
   const last = recent.at(-1);
   const batchId = last && parseBatchWorkflowId(last.action.workflow.workflowId);
   if (!batchId) return null;
-  return { batchId, scheduledAt: last.scheduledAt.toISOString(), startedAt: last.takenAt.toISOString(), status: await statusOf(client, batchId) };
+  return { batchId, scheduledAt: last.scheduledAt.toISOString(), startedAt: last.takenAt.toISOString(), status: await statusOf(client, batchId, unreadable) };
 }
 
 /** A running batch's status as its attributes say, so that no worker has to answer; a closed one's as its result does. */
-async function statusOf(client: Client, batchId: string): Promise<BatchStatus | null> {
+async function statusOf(client: Client, batchId: string, unreadable: Unreadable): Promise<BatchStatus | null> {
   try {
-    const description = await describeBatch(client, batchId);
+    const description = await describeBatch({ workflow: withoutMemos(client) }, batchId);
     if (description.status.name === 'RUNNING') return attributesOf(description.typedSearchAttributes).status ?? 'running';
-    return (await readProgress(client, description)).status;
+    return (await lookAtBatch(client, description, unreadable)).status;
   } catch (error) {
     if (error instanceof BatchNotFoundError) return null;
     throw error;

@@ -3,6 +3,7 @@ import { ScheduleAlreadyRunning, ScheduleNotFoundError as UnknownToTemporal, typ
 import type { BatchInputOptions } from '../contract/batch';
 import { parseBatchWorkflowId, workflowTypes, type SearchAttributeName } from '../contract/messages';
 import { InvalidInputError } from './errors';
+import type { Unreadable } from './known';
 import { checkSchedule, scheduleIdProblem, temporalSchedule, type ScheduleOptions } from './schedule-definition';
 import { ScheduleIdInUseError, ScheduleNotFoundError } from './schedule-errors';
 import { readSchedule, type BatchSchedule } from './schedule-reading';
@@ -26,11 +27,13 @@ export interface Triggered {
 export class BatchSchedules {
   readonly #client: Client;
   readonly #registered: () => Promise<SearchAttributeName[]>;
+  readonly #unreadable: Unreadable;
 
   /** @param registered the search attributes that may be set */
-  constructor(client: Client, registered: () => Promise<SearchAttributeName[]>) {
+  constructor(client: Client, registered: () => Promise<SearchAttributeName[]>, unreadable: Unreadable) {
     this.#client = client;
     this.#registered = registered;
+    this.#unreadable = unreadable;
   }
 
   /**
@@ -69,7 +72,7 @@ export class BatchSchedules {
 
   async *#pages(): AsyncGenerator<string[]> {
     let page: string[] = [];
-    for await (const { scheduleId, action } of this.#client.schedule.list()) {
+    for await (const { scheduleId, action } of schedulesWithoutInput(this.#client).list()) {
       if (action?.workflowType !== workflowTypes.batch || scheduleIdProblem(scheduleId).length > 0) continue;
       page.push(scheduleId);
       if (page.length < listPage) continue;
@@ -89,9 +92,24 @@ export class BatchSchedules {
     }
   }
 
-  /** @throws ScheduleNotFoundError, InvalidInputError for what is no id; errors of `@temporalio/client` */
+  /**
+   * One that is encrypted with another key is shown without its input, with an `error` that names the key.
+   * @throws ScheduleNotFoundError, InvalidInputError for what is no id; errors of `@temporalio/client`
+   */
   async describe(id: string): Promise<BatchSchedule> {
-    return readSchedule(this.#client, await this.#find(id, this.#client.schedule));
+    const { description, error } = await this.#open(id);
+    return { ...(await readSchedule(this.#client, description, this.#unreadable)), error };
+  }
+
+  /** A schedule with its input, or with what keeps that from being read. */
+  async #open(id: string): Promise<{ description: ScheduleDescription; error: BatchSchedule['error'] }> {
+    try {
+      return { description: await this.#find(id, this.#client.schedule), error: null };
+    } catch (cause) {
+      const error = this.#unreadable(cause);
+      if (!error) throw cause;
+      return { description: await this.#find(id), error };
+    }
   }
 
   /** No batch starts until `unpause`; running ones go on. Safe to repeat. @throws ScheduleNotFoundError */

@@ -20,6 +20,7 @@ const schedule: BatchSchedule = {
   skipped: 0,
   missed: 0,
   createdAt: '2026-11-24T20:00:00.000Z',
+  error: null,
 };
 const lastBatch = { batchId: 'nightly-2027-03-26T03:00:00Z', scheduledAt: '2027-03-26T03:00:00.000Z', startedAt: '2027-03-26T03:00:00.100Z', status: 'completed' as const };
 
@@ -53,4 +54,12 @@ test('a list has a line each', () => {
   const lines = scheduleListText([schedule, never]).split('\n');
   expect(lines[0]).toMatch(/^nightly {2}0 4 .* {2}active {2}last: none +next: Sat 27 Mar 2027 04:00 GMT\+1$/);
   expect(lines[1]).toMatch(/^x {8}0 4 .* {2}paused {2}last: nightly-2027-03-26T03:00:00Z \(forgotten by Temporal\) {2}next: none$/);
+});
+
+test('one that cannot be read says why, and a list where that stands', () => {
+  const locked = { ...schedule, input: null, error: { code: 'payload_key_unknown', message: 'needs\u001b[31m key one' } };
+  expect(scheduleText(locked)).toMatch(/error +payload_key_unknown: needs.* key one/);
+  expect(scheduleText(locked)).not.toContain('\u001b');
+  expect(scheduleText(locked)).not.toContain('sweeps');
+  expect(scheduleListText([locked])).toMatch(/next: \S+ .* {2}payload_key_unknown: plangrep-batch schedule describe nightly$/);
 });

@@ -170,9 +170,20 @@ describe('encryption of what Temporal stores', () => {
       expect.objectContaining({ batchId: 'full', status: 'completed_with_errors' }),
       expect.objectContaining({ batchId: 'bare', status: 'running', error: expect.objectContaining({ code: 'payload_key_unknown', message: expect.stringContaining('payload key first') as string }) as object }),
     ])]);
-    // A schedule whose key is gone can be stopped and removed.
+    // A schedule whose key is gone, and one whose last batch has its key only, are shown, and hide no other.
+    const unreadable = { code: 'payload_key_unknown', message: expect.stringContaining('payload key first') as string };
+    const shown = { scheduleId: 'weekly', cron: ['0 4 * * MON'], input: null, lastBatch: null, paused: false, error: unreadable };
+    expect(await batchesWith(second).schedules.describe('weekly')).toMatchObject(shown);
+    const schedules = await until('both are listed', async () => {
+      const listed = await batchesWith(second).schedules.list();
+      return listed.length === 2 ? listed : undefined;
+    });
+    expect(schedules).toMatchObject([{ scheduleId: 'nightly', lastBatch: { status: 'completed' }, error: unreadable }, shown]);
+    expect(await batchesWith(null).schedules.describe('weekly')).toMatchObject(shown);
+    expect(await batchesWith(first).schedules.describe('weekly')).toMatchObject({ input: { project: 'Quickstart' }, error: null });
+    // It can be stopped and removed.
     const stopped = await command(on(second), (output) => pause('weekly', undefined, output));
-    expect([stopped.code, answerOf(stopped)]).toEqual([0, { scheduleId: 'weekly', paused: true }]);
+    expect([stopped.code, answerOf(stopped)]).toMatchObject([0, { ...shown, paused: true }]);
     expect(await batchesWith(first).schedules.describe('weekly')).toMatchObject({ paused: true });
     expect((await command(on(second), (output) => unpause('weekly', undefined, output))).code).toBe(0);
     const checked = await answerHere({ ...stack.env, ...on(second) }, (output) => doctor({}, output));
@@ -180,7 +191,7 @@ describe('encryption of what Temporal stores', () => {
     expect(checks).toContainEqual(expect.objectContaining({ name: 'encryption', message: 'on, with payload key second' }));
     expect(checks).toContainEqual(expect.objectContaining({ name: 'schedules', message: expect.stringContaining('payload key first is needed by ') as string }));
     const removed = await command(on(second), (output) => remove('weekly', output));
-    expect([removed.code, answerOf(removed)]).toEqual([0, { scheduleId: 'weekly', deleted: true, running: null }]);
+    expect([removed.code, answerOf(removed)]).toEqual([0, { scheduleId: 'weekly', deleted: true, running: [] }]);
     await expect(batchesWith(first).schedules.describe('weekly')).rejects.toBeInstanceOf(ScheduleNotFoundError);
   });
 

@@ -17,6 +17,8 @@ const level = (displayName, testMatch, testPathIgnorePatterns = []) => ({
 module.exports = {
   // A test that hangs ends some time; one on a machine that others use as well is not hurried.
   testTimeout: 300_000,
+  // A process that held the SDK's native part takes longer than half a second to end beside others; one that leaks never does.
+  workerGracefulExitTimeout: 15_000,
   testSequencer: '<rootDir>/test/longest-first.js',
   projects: [
     level('unit', ['<rootDir>/test/**/*.test.ts'], ['<rootDir>/test/(workflows|replay|e2e)/']),

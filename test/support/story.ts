@@ -173,9 +173,10 @@ export class Story {
     }
   }
 
-  /** A batch's jobs at Plangrep, in the order of their creation. */
+  /** A batch's jobs at Plangrep, by number: which of several is created first is chance. */
   jobs(id: string): SimJob[] {
-    return [...this.stack.simulator.state.jobs.values()].filter(({ externalId }) => externalId?.startsWith(`batch/${id}/`));
+    const jobs = [...this.stack.simulator.state.jobs.values()].filter(({ externalId }) => externalId?.startsWith(`batch/${id}/`));
+    return jobs.sort((a, b) => a.externalId!.localeCompare(b.externalId!));
   }
 
   /** How often each page of each content was paid for in these batches, by the simulator's own record. */

@@ -116,8 +116,13 @@ export class PageCounter {
   }
 
   /** A thread that computes without end can be stopped; one that is in a call of the kernel ends after that call, if ever. */
-  #stopsSoon(): Promise<boolean> {
-    return Promise.race([this.#stop().then(() => true), delay(this.#options.endMs, false)]);
+  async #stopsSoon(): Promise<boolean> {
+    const decided = new AbortController();
+    try {
+      return await Promise.race([this.#stop().then(() => true), delay(this.#options.endMs, false, { signal: decided.signal })]);
+    } finally {
+      decided.abort();
+    }
   }
 
   #send(request: CountRequest): Promise<Answer> {

@@ -2,8 +2,10 @@ import { execFileSync } from 'node:child_process';
 import { appendFileSync, mkdirSync, readdirSync, renameSync, symlinkSync, truncateSync, unlinkSync, utimesSync, writeFileSync } from 'node:fs';
 import fs from 'node:fs/promises';
 import { basename, join } from 'node:path';
+import { setTimeout as delay } from 'node:timers/promises';
 import { createPlanActivities } from '../../../src/activities/plan';
 import type { PlanProgress } from '../../../src/activities/plan';
+import { descriptors } from '../../../src/activities/plan/descriptors';
 import { batchInputSchema } from '../../../src/contract/batch';
 import { failureTypes } from '../../../src/contract/failures';
 import { batchKeys } from '../../../src/contract/keys';
@@ -172,12 +174,18 @@ describe('a source that stands still', () => {
     await store.write(batchKeys(batchId).input, JSON.stringify({ batchId, input, acceptedAt: new Date().toISOString() }));
     const settings = { creditsPerDrawingPage: 10, creditsPerDocumentPage: 1 };
     const { planBatch } = createPlanActivities({ store, settings, uploads: { stallLimitMs: 3_000 } });
-    hashing.mockImplementation(() => new Promise(() => undefined));
+    let letGo = (): void => undefined;
+    const hung = new Promise<never>((_, reject) => (letGo = () => reject(new Error('let go'))));
+    hashing.mockImplementation(() => hung);
     await expect(quietActivity().run(planBatch, { batchId, projectId: null })).rejects.toMatchObject({
       type: failureTypes.sourceUnavailable,
       message: expect.stringMatching(/^Planning stood still for 3 s: it waits for the source, on worker host /) as string,
     });
     hashing.mockImplementation(reallyHash);
     expect(await quietActivity().run(planBatch, { batchId, projectId: null })).toMatchObject({ documents: 2, rejected: 0 });
+    // What was open in the attempt that was given up is closed once its reads end.
+    expect(descriptors.open).toBe(2);
+    letGo();
+    while (descriptors.open > 0) await delay(10);
   });
 });

@@ -45,6 +45,7 @@ export interface BatchClientOptions {
   isArchived?: (batchId: string) => Promise<boolean>;
 }
 
+/** For what reads many batches or schedules at once, and must not know the codec. */
 const unreadable: Unreadable = (error) => (error instanceof PayloadCodecError ? error.problem : null);
 
 /** What `start` started. */

@@ -80,7 +80,7 @@ async function lastBatch(client: Client, recent: ScheduleDescription['info']['re
   return { batchId, scheduledAt: last.scheduledAt.toISOString(), startedAt: last.takenAt.toISOString(), status: await statusOf(client, batchId, unreadable) };
 }
 
-/** A running batch's status as its attributes say, so that no worker has to answer; a closed one's as its result does. */
+/** A running batch's status is what its attributes say, so that no worker has to answer. */
 async function statusOf(client: Client, batchId: string, unreadable: Unreadable): Promise<BatchStatus | null> {
   try {
     const description = await describeBatch({ workflow: withoutMemos(client) }, batchId);

@@ -1,5 +1,4 @@
 import type { BatchSchedule } from '../client';
-import { visibleText } from '../domain/visible-text';
 import { durationText, table } from './text';
 
 /** "0 2 * * * Europe/Berlin, up to 5 min later" */
@@ -52,7 +51,7 @@ export function scheduleText(schedule: BatchSchedule): string {
     ['note', note],
     ['last batch', lastText(schedule)],
     ['running', running.join(', ') || null],
-    ['error', schedule.error && visibleText(`${schedule.error.code}: ${schedule.error.message}`)],
+    ['error', schedule.error && `${schedule.error.code}: ${schedule.error.message}`],
     ['so far', `${started} started, ${skipped} skipped, ${missed} missed`],
   ];
   return `Schedule ${scheduleId}${paused ? ': paused' : ''}\n${table(rows)}\nNext times${paused ? ', once it is unpaused' : ''}:\n${nextTimesText(schedule)}`;

@@ -21,11 +21,11 @@ export function durationText(ms: number): string {
 /** "1 document", "2 documents". */
 export const counted = (count: number, noun: string): string => `${count} ${noun}${count === 1 ? '' : 's'}`;
 
-/** Rows of name and value, aligned; rows without a value are left out. */
+/** Rows of name and value, aligned and a line each, whatever a value holds; rows without one are left out. */
 export function table(rows: [name: string, value: string | null][]): string {
   const shown = rows.filter((row): row is [string, string] => row[1] !== null);
   const width = Math.max(...shown.map(([name]) => name.length));
-  return shown.map(([name, value]) => `  ${name.padEnd(width)}  ${value}`).join('\n');
+  return shown.map(([name, value]) => `  ${name.padEnd(width)}  ${visibleText(value)}`).join('\n');
 }
 
 /** A batch's summary for people. */
@@ -49,7 +49,7 @@ export function summaryText(summary: BatchSummary, now: Date): string {
     ['retries', summary.retryOf],
     ['archive', summary.archive],
     ['web UI', summary.webUrl],
-    ['error', error && visibleText(`${error.code}: ${error.message}`)],
+    ['error', error && `${error.code}: ${error.message}`],
   ];
   return `Batch ${batchId}: ${status}\n${table(rows)}`;
 }

@@ -48,6 +48,11 @@ test('a schedule tells what it does, when, and what came of it', () => {
   ]) expect(text).toMatch(line);
 });
 
+test('what people wrote into it cannot pass for a line of its own', () => {
+  const text = scheduleText({ ...schedule, note: 'moving\n  running     nothing', input: batchInputSchema.parse({ project: 'Tower', source: { folder: '/da\nta' } }) });
+  expect(text.split('\n').filter((line) => /^ +(running|ta for)/.test(line))).toEqual([]);
+});
+
 test('a list has a line each', () => {
   expect(scheduleListText([])).toBe('No schedules.');
   const never = { ...schedule, scheduleId: 'x', nextTimes: [], jitterMs: 0, paused: true, lastBatch: { ...lastBatch, status: null } };

@@ -56,7 +56,7 @@ describe('a batch under an operator\'s hand', () => {
     const id = 'blocked';
     await story.control('/credits', { available: 0 });
     await story.begin(id, ['a.pdf', 'b.pdf'], each);
-    await story.until(id, ({ status }) => status === 'blocked_credits' && statuses(id).length === 2 && statuses(id).every((at) => at === 'blocked_insufficient_credits'));
+    await story.untilBlocked(id, 2);
     // What the button in Temporal's web UI sends.
     await story.batchHandle(id).cancel();
     expect(await story.wait(id)).toMatchObject({ status: 'cancelled', counts: { cancelled: 2 } });
@@ -83,7 +83,7 @@ describe('a batch under an operator\'s hand', () => {
     const input = { ...each, maxConcurrentJobs: 2 };
     await story.control('/credits', { available: 0 });
     await story.begin(id, ['a.pdf', 'b.pdf', 'c.pdf'], input);
-    await story.until(id, ({ status }) => status === 'blocked_credits' && statuses(id).length === 2 && statuses(id).every((at) => at === 'blocked_insufficient_credits'));
+    await story.untilBlocked(id, 2);
     await story.batchHandle(id).terminate('test');
     await story.stack.batches.start({ project: 'Quickstart', source: { folder: story.stack.source(id) }, ...input }, { id });
     await story.until(id, ({ status }) => status === 'blocked_credits');

@@ -24,9 +24,6 @@ describe('credits that run out', () => {
       if (summary.closedAt !== null) return summary;
     }
   };
-  /** Waits until the batch has so many jobs, and all are blocked. */
-  const untilBlocked = (id: string, jobs: number) =>
-    story.until(id, ({ status }) => status === 'blocked_credits' && story.jobs(id).length === jobs && story.jobs(id).every((job) => job.status === blocked));
   /** Waits until the batch knows of three jobs that wait at its gate. */
   const untilThreeWait = async (id: string) => {
     while (!/jobs \d, \d, \d/.test(await story.details(batchWorkflowId(id)))) await pause(100);
@@ -40,7 +37,7 @@ describe('credits that run out', () => {
     await credits(0);
     const sent = story.requests('putObject');
     await story.begin(id, ['a.pdf', 'b.pdf', 'c.pdf', 'd.pdf'], { ...plans, maxConcurrentJobs: 3 }, { pages: 3 });
-    await untilBlocked(id, 3);
+    await story.untilBlocked(id, 3);
     const shown = await story.until(id, ({ gate }) => gate !== null);
     expect(shown.gate).toMatchObject({ reason: 'insufficient_credits', nextProbeAt: expect.any(String) as string });
     const details = await story.details(batchWorkflowId(id));
@@ -51,7 +48,7 @@ describe('credits that run out', () => {
     await credits(15);
     expect(await story.stack.batches.resume(id)).toMatchObject({ message: expect.stringContaining('3 waiting jobs go on') as string });
     await story.untilJobs(id, (jobs) => jobs.some((job) => job.creditsDebited > 0 && job.status === blocked));
-    await untilBlocked(id, 3);
+    await story.untilBlocked(id, 3);
     expect(story.jobs(id).map(({ externalId, creditsDebited }) => [externalId!.slice(-1), creditsDebited]).sort()).toEqual([['1', 0], ['2', 10], ['3', 0]]);
 
     // A job that was seen at work in between comes back to the gate only after its next look.
@@ -70,7 +67,7 @@ describe('credits that run out', () => {
     const id = 'outside';
     await credits(0);
     await story.begin(id, ['a.pdf', 'b.pdf', 'c.pdf'], { ...plans, maxConcurrentJobs: 2 });
-    await untilBlocked(id, 2);
+    await story.untilBlocked(id, 2);
     await credits(1_000);
     await story.control('/jobs', { job: jobWorkflowId(id, 1), action: 'resume' });
     expect(await story.wait(id)).toMatchObject({ status: 'completed', counts: { processed: 3 } });

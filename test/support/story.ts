@@ -159,6 +159,14 @@ export class Story {
     }
   }
 
+  /** Waits until a batch has so many jobs, none of them goes on for want of credits, and it says so. */
+  untilBlocked(id: string, count: number): Promise<BatchSummary> {
+    return this.until(id, ({ status }) => {
+      const jobs = this.jobs(id);
+      return status === 'blocked_credits' && jobs.length === count && jobs.every((job) => job.status === 'blocked_insufficient_credits');
+    });
+  }
+
   #statuses(id: string): string {
     return this.jobs(id).map(({ externalId, history }) => `${externalId}: ${history.map(({ status }) => status).join(', ')}`).join('\n');
   }

@@ -45,7 +45,7 @@ export interface BatchClientOptions {
   isArchived?: (batchId: string) => Promise<boolean>;
 }
 
-/** For what reads many batches or schedules at once, and must not know the codec. */
+/** For what goes on with what it cannot read, and must not know the codec. */
 const unreadable: Unreadable = (error) => (error instanceof PayloadCodecError ? error.problem : null);
 
 /** What `start` started. */
@@ -159,7 +159,7 @@ export class BatchClient {
    */
   async cancel(batchId: string): Promise<Cancellation> {
     checkBatchId(batchId);
-    return cancelBatch(this.#client, batchId);
+    return cancelBatch(this.#client, batchId, unreadable);
   }
 
   /** The input that a batch was started with, with every default. @throws BatchNotFoundError, also when Temporal has forgotten its beginning */

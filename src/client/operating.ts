@@ -1,11 +1,12 @@
-import { isGrpcDeadlineError, WorkflowNotFoundError, WorkflowUpdateRPCTimeoutOrCancelledError, type Client } from '@temporalio/client';
+import { isGrpcDeadlineError, WorkflowNotFoundError, WorkflowUpdateRPCTimeoutOrCancelledError, type Client, type WorkflowExecutionDescription } from '@temporalio/client';
 import type { BatchStatus } from '../contract/batch';
 import { batchWorkflowId, jobWorkflowId, parseJobWorkflowId, workflowTypes, type Answer, type resumeUpdate } from '../contract/messages';
 import { BatchClosedError, BatchNotFoundError, NoWorkerError } from './errors';
+import { lookAtBatch, type Unreadable } from './known';
 import { isAnswered } from './pollers';
 import { describeBatch, findBatch, readProgress } from './reading';
 import { attributesOf } from './summary';
-import { listWorkflows } from './visibility';
+import { listWorkflows, withoutMemos } from './visibility';
 
 /** How long a worker may take to answer; a busy one has other batches' tasks before this one. */
 const answerWithinMs = 12_000;
@@ -48,13 +49,13 @@ async function refuseClosed(client: Client, batchId: string): Promise<void> {
 }
 
 /** Cancels a running batch, or the jobs that a batch left behind. @throws BatchNotFoundError when there is neither */
-export async function cancelBatch(client: Client, batchId: string): Promise<Cancellation> {
-  const found = await findBatch(client, batchId);
+export async function cancelBatch(client: Client, batchId: string, unreadable: Unreadable): Promise<Cancellation> {
+  const found = await findAnyBatch(client, batchId, unreadable);
   if (found?.status.name === 'RUNNING' && (await wasRunning(client, batchWorkflowId(batchId)))) return runningCancelled(batchId, attributesOf(found.typedSearchAttributes).status ?? 'running');
   const jobs = await cancelJobs(client, batchId);
-  const closed = found && (await findBatch(client, batchId));
+  const closed = found && (await findAnyBatch(client, batchId, unreadable));
   if (!closed && jobs === 0) throw new BatchNotFoundError(batchId);
-  const status = closed && (await readProgress(client, closed)).status;
+  const status = closed && (await lookAtBatch(client, closed, unreadable)).status;
   const was = closed ? `Batch ${batchId} is closed already (${closed.status.name === 'TERMINATED' ? 'terminated' : status})` : `Temporal knows no batch ${batchId} any more`;
   if (jobs === 0) return { batchId, cancelled: 'nothing', jobs, status, message: `${was}, and none of its jobs is running: there is nothing to cancel.` };
   const message = `${was}. ${jobs === 1 ? '1 job that went on without it ends' : `${jobs} jobs that went on without it end`} now: what is finished at Plangrep is still archived, the rest is cancelled there.`;
@@ -68,6 +69,16 @@ const runningCancelled = (batchId: string, status: BatchStatus): Cancellation =>
   status,
   message: `Batch ${batchId} ends: no job starts, open ones are cancelled at Plangrep and archived where they finished first, then the manifest is written.`,
 });
+
+/** A batch, without its memo where that is encrypted with another key: ending it takes none. */
+async function findAnyBatch(client: Client, batchId: string, unreadable: Unreadable): Promise<WorkflowExecutionDescription | null> {
+  try {
+    return await findBatch(client, batchId);
+  } catch (error) {
+    if (!unreadable(error)) throw error;
+    return findBatch({ workflow: withoutMemos(client) }, batchId);
+  }
+}
 
 /** Asks a workflow to end; false when it has ended already. */
 async function wasRunning(client: Client, workflowId: string): Promise<boolean> {

@@ -38,7 +38,7 @@ export async function describeBatch({ workflow }: Pick<Client, 'workflow'>, batc
 }
 
 /** The latest run of a batch; null when Temporal knows none. */
-export async function findBatch(client: Client, batchId: string): Promise<WorkflowExecutionDescription | null> {
+export async function findBatch(client: Pick<Client, 'workflow'>, batchId: string): Promise<WorkflowExecutionDescription | null> {
   try {
     return await describeBatch(client, batchId);
   } catch (error) {

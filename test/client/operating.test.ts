@@ -38,5 +38,5 @@ describe('an update', () => {
 
 test('a batch that ends just before it is cancelled needs no cancelling', async () => {
   const cancel = async () => Promise.reject(new WorkflowNotFoundError('closed', 'batch/b1', 'r1'));
-  expect(await cancelBatch(scripted(['RUNNING', 'COMPLETED'], { cancel }), 'b1')).toMatchObject({ cancelled: 'nothing', jobs: 0 });
+  expect(await cancelBatch(scripted(['RUNNING', 'COMPLETED'], { cancel }), 'b1', () => null)).toMatchObject({ cancelled: 'nothing', jobs: 0 });
 });

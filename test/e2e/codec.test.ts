@@ -170,6 +170,11 @@ describe('encryption of what Temporal stores', () => {
       expect.objectContaining({ batchId: 'full', status: 'completed_with_errors' }),
       expect.objectContaining({ batchId: 'bare', status: 'running', error: expect.objectContaining({ code: 'payload_key_unknown', message: expect.stringContaining('payload key first') as string }) as object }),
     ])]);
+    // Ending a batch needs no key, whether it runs or not.
+    const cancelled = async (id: string) => answerOf(await command(on(second), (output) => cancel(id, {}, output)));
+    expect(await cancelled('bare')).toMatchObject({ cancelled: 'batch', status: 'running' });
+    await clientWith(first).workflow.getHandle(batchWorkflowId('bare')).terminate();
+    expect(await cancelled('bare')).toMatchObject({ cancelled: 'nothing', status: 'failed' });
     // A schedule whose key is gone, and one whose last batch has its key only, are shown, and hide no other.
     const unreadable = { code: 'payload_key_unknown', message: expect.stringContaining('payload key first') as string };
     const shown = { scheduleId: 'weekly', cron: ['0 4 * * MON'], input: null, lastBatch: null, paused: false, error: unreadable };
